@@ -1,0 +1,8 @@
+//! Emits what `base` takes from the tables in `defs/`.
+
+use std::path::Path;
+
+fn main() {
+    let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defs");
+    codegen::output::write("error_codes.rs", codegen::errors::generate(&defs.join("errors.def")));
+}
