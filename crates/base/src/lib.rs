@@ -1,0 +1,8 @@
+//! The ground floor: nouns that every crate speaks.
+//!
+//! Nothing here does I/O, reads a clock or knows a protocol message. A type moves here when three crates already speak it.
+
+pub mod error_code;
+pub mod ids;
+pub mod time;
+pub mod uuid;

@@ -1,0 +1,1 @@
+//! Requests in, partitions and metadata asked, replies out.

@@ -1,0 +1,1 @@
+//! Connections: framing, permits, ordered replies, sendfile.

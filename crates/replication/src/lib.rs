@@ -1,0 +1,1 @@
+//! Which offset answers which request: ends, acks, fetch sessions.

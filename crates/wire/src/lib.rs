@@ -1,0 +1,7 @@
+//! Bytes and what they mean: primitives of the wire, record batches, compression, checksums.
+//!
+//! Pure: nothing here knows a message, a file or a socket. Input of any kind yields a value or an error, never a panic.
+
+pub mod output;
+pub mod piece;
+pub mod reader;
