@@ -1,0 +1,1 @@
+//! Measures brokers against each other and against the machine.
