@@ -1,0 +1,10 @@
+//! The cluster's metadata: the image that everybody reads, the controller that changes it, the formatting of a new
+//! cluster, and the node that drives them.
+//!
+//! ```text
+//! verb → controller (decides) → records → quorum's log → image (replays) → publish → reply
+//! ```
+//! Nothing here reads a clock, draws a random number or starts a thread: time and random bits come in as arguments, files
+//! are reached through `storage::disk`, and syncs are handed out as jobs.
+
+pub mod image;
