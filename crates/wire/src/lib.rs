@@ -2,6 +2,12 @@
 //!
 //! Pure: nothing here knows a message, a file or a socket. Input of any kind yields a value or an error, never a panic.
 
+pub mod batch;
+pub mod builder;
+pub mod compress;
+pub mod crc;
 pub mod output;
 pub mod piece;
 pub mod reader;
+pub mod record;
+pub mod varint;
