@@ -1,0 +1,19 @@
+//! Logs on disk in Kafka's own formats: segments, indexes, checkpoints, producer state and recovery.
+//!
+//! Plain synchronous code over [`disk::Disk`]. A [`log::Log`] is owned by one thread; the [`read::LogReader`] it publishes is
+//! shared. Nothing here reads a clock, draws random numbers or starts a thread; only `disk::os` touches the operating
+//! system. What a file contains is input: it yields a value or an error, never a panic.
+
+pub mod append;
+pub mod config;
+pub mod directory;
+pub mod disk;
+pub mod error;
+pub mod log;
+pub mod read;
+pub mod sync;
+
+mod view;
+
+pub use error::Error;
+pub use view::Ends;
