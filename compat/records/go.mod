@@ -1,0 +1,3 @@
+module ottla/compat/records
+
+go 1.23
