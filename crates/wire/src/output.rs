@@ -190,6 +190,27 @@ impl Output {
         }
     }
 
+    /// Bytes of memory written so far, without pieces that are kept apart: a position for [`Output::insert_uvarint`].
+    #[inline]
+    pub fn memory_len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Puts an unsigned number in groups of seven bits before what was written since memory position `at`, no piece
+    /// being among it: the length of something that is known only once it is written.
+    pub fn insert_uvarint(&mut self, at: usize, mut value: u32) {
+        debug_assert!(self.pieces.last().is_none_or(|(place, _)| *place <= at));
+        let mut bytes = [0; 5];
+        let mut count = 0;
+        while value >= 0x80 {
+            bytes[count] = value as u8 | 0x80;
+            value >>= 7;
+            count += 1;
+        }
+        bytes[count] = value as u8;
+        self.memory.splice(at..at, bytes[..=count].iter().copied());
+    }
+
     /// Overwrites four bytes that were written at memory position `at` before any piece was put.
     pub fn patch_i32(&mut self, at: usize, value: i32) {
         debug_assert!(self.pieces.first().is_none_or(|(place, _)| *place >= at + 4));

@@ -76,7 +76,14 @@ pub enum DecodeError {
 pub struct Reader {
     buffer: Bytes,
     position: usize,
+    allowance: usize,
 }
+
+/// Bytes that decoding may allocate for collections, beside a multiple of the buffer's length.
+const ALLOWANCE_BASE: usize = 48 * 1024;
+
+/// Bytes that decoding may allocate for collections per byte of the buffer. Strings come on top, once their length.
+const ALLOWANCE_FACTOR: usize = 15;
 
 macro_rules! fixed {
     ($($(#[$doc:meta])* $name:ident -> $type:ty;)*) => {
@@ -101,7 +108,21 @@ macro_rules! fixed {
 impl Reader {
     /// A cursor at the begin of `buffer`.
     pub fn new(buffer: Bytes) -> Self {
-        Self { buffer, position: 0 }
+        let allowance = buffer.len().saturating_mul(ALLOWANCE_FACTOR).saturating_add(ALLOWANCE_BASE);
+        Self { buffer, position: 0, allowance }
+    }
+
+    /// Bytes that may still be allocated for collections. A count alone bounds them badly: an empty string takes one
+    /// byte here and 24 in memory.
+    #[inline]
+    pub fn allowance(&self) -> usize {
+        self.allowance
+    }
+
+    /// Takes `bytes` off the allowance.
+    #[inline]
+    pub fn spend(&mut self, bytes: usize) {
+        self.allowance = self.allowance.saturating_sub(bytes);
     }
 
     /// Bytes not read yet.

@@ -1,0 +1,28 @@
+//! Emits messages and records from the tables in `defs/`.
+
+use std::path::Path;
+
+use codegen::messages::Definitions;
+use codegen::output::write;
+
+fn main() {
+    let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defs");
+    let read = |folder: &str| match Definitions::read(&defs.join(folder)) {
+        Ok(definitions) => definitions,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::exit(1)
+        }
+    };
+    let messages = read("messages");
+    write("messages.rs", Ok(messages.emit_messages()));
+    write("apis.rs", Ok(messages.emit_apis()));
+    write("requests.rs", Ok(messages.emit_requests()));
+    let records = read("records");
+    write("records.rs", Ok(records.emit_messages()));
+    write("metadata_record.rs", Ok(records.emit_records("metadata", "MetadataRecord")));
+    write("remote_log_record.rs", Ok(records.emit_records("remote_log", "RemoteLogRecord")));
+    let each = messages.emit_each("each_message", "crate::messages")
+        + &records.emit_each("each_record", "crate::records");
+    write("each.rs", Ok(each));
+}
