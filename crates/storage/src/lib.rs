@@ -5,11 +5,16 @@
 //! system. What a file contains is input: it yields a value or an error, never a panic.
 
 pub mod append;
+pub mod checkpoint;
+pub mod clean_shutdown;
 pub mod config;
 pub mod directory;
 pub mod disk;
+pub mod epochs;
 pub mod error;
 pub mod log;
+pub mod meta_properties;
+pub mod partition_metadata;
 pub mod read;
 pub mod sync;
 
