@@ -4,5 +4,6 @@ use std::path::Path;
 
 fn main() {
     let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defs");
+    codegen::output::write("configs.rs", codegen::configs::generate(&defs.join("configs")));
     codegen::output::write("error_codes.rs", codegen::errors::generate(&defs.join("errors.def")));
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a protocol message. A type moves here when three crates already speak it.
 
+pub mod config;
 pub mod error_code;
 pub mod ids;
 pub mod time;
