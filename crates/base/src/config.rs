@@ -17,6 +17,7 @@ pub mod layers;
 pub mod listener;
 pub mod node;
 pub mod properties;
+pub mod reference;
 pub mod security;
 pub mod tables;
 pub mod topic;

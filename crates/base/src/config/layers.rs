@@ -11,7 +11,7 @@ use super::definition::{Default, Definition, Kind, Table, Values};
 use super::error::ConfigError;
 use super::properties::Properties;
 use super::tables::{BROKER, BrokerConfig, TOPIC, TopicConfig};
-use super::value::Value;
+use super::value::{Value, trim};
 
 #[cfg(test)]
 mod tests;
@@ -119,7 +119,7 @@ impl Layers {
     pub(crate) fn topic_values(&self, overrides: &Properties) -> Result<Values, ConfigError> {
         TOPIC.parse_with(|definition| match overrides.get(definition.name) {
             Some(text) => Some(text.clone()),
-            None => self.inherited(definition).map(|(_, text)| text),
+            None => self.inherited(definition).map(|(_, text)| understood(definition, text)),
         })
     }
 
@@ -146,7 +146,8 @@ impl Layers {
     pub fn describe_topic(&self, overrides: &Properties) -> Vec<DescribedConfig> {
         let describe = |definition: &'static Definition| {
             let own = overrides.get(definition.name);
-            let text = own.cloned().or_else(|| self.inherited(definition).map(|(_, text)| text));
+            let inherited = || self.inherited(definition).map(|(_, text)| understood(definition, text));
+            let text = own.cloned().or_else(inherited);
             let mut synonyms = Vec::new();
             if let Some(text) = own {
                 let value = shown(Some(definition), Some(text));
@@ -250,6 +251,12 @@ impl Layers {
         }
         effective
     }
+}
+
+/// A broker's negative retention is unlimited, whatever the number; a topic's own must be -1.
+fn understood(definition: &Definition, inherited: String) -> String {
+    let negative = trim(&inherited).parse::<i64>().is_ok_and(|number| number < 0);
+    if definition.name == "retention.ms" && negative { "-1".to_owned() } else { inherited }
 }
 
 fn by_name(table: &'static Table) -> impl Iterator<Item = &'static Definition> {

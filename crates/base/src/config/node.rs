@@ -96,6 +96,7 @@ impl NodeConfig {
             broker,
         };
         rules::check(&node, &values, &protocols)?;
+        node.layers.topic_config(&Properties::new())?;
         Ok(node)
     }
 

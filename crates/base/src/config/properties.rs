@@ -57,18 +57,6 @@ pub fn parse_override(argument: &str) -> Result<(String, String), ConfigError> {
     }
 }
 
-/// Writes properties, one `key=value` line each, escaped so that [`parse`] and Java read them back.
-pub fn write(properties: &Properties) -> String {
-    let mut text = String::new();
-    for (key, value) in properties {
-        escape(&mut text, key, true);
-        text.push('=');
-        escape(&mut text, value, false);
-        text.push('\n');
-    }
-    text
-}
-
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
@@ -136,25 +124,6 @@ fn unit(rest: &mut Peekable<Chars<'_>>) -> Result<u32, String> {
     Ok(unit)
 }
 
-fn escape(out: &mut String, text: &str, key: bool) {
-    for (index, c) in text.chars().enumerate() {
-        match c {
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\u{c}' => out.push_str("\\f"),
-            ' ' if key || index == 0 => out.push_str("\\ "),
-            '\\' | '=' | ':' | '#' | '!' => out.extend(['\\', c]),
-            ' '..='~' => out.push(c),
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04X}"));
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,19 +163,6 @@ mod tests {
         check("a=\\ud83d", "line 1: \\ud83d is half a character");
         check("a=\\ude00", "line 1: \\ude00 is half a character");
         check("a=\\ud83d\\u0041", "line 1: \\ud83d is half a character");
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let check = |key: &str, value: &str, expect: &str| {
-            let properties = Properties::from([(key.to_owned(), value.to_owned())]);
-            assert_eq!(write(&properties), expect);
-            assert_eq!(parse(expect), Ok(properties));
-        };
-        check("a", "b", "a=b\n");
-        check("a b", "  c d ", "a\\ b=\\  c d \n");
-        check("k=:#!", "x=:#!\\", "k\\=\\:\\#\\!=x\\=\\:\\#\\!\\\\\n");
-        check("é", "\t\n\r\u{c}😀", "\\u00E9=\\t\\n\\r\\f\\uD83D\\uDE00\n");
     }
 
     #[test]

@@ -116,6 +116,9 @@ fn every_layer_counts_before_the_one_below_it() {
     layers.dynamic_broker = set(&[("log.retention.ms", "6")]);
     check(&layers, &[], 6);
     check(&layers, &[("retention.ms", "7")], 7);
+    layers.dynamic_broker = set(&[("log.retention.ms", "-1")]);
+    check(&layers, &[], -1);
+    check(&Layers::of_static(set(&[("log.retention.hours", "-1")])), &[], -1);
 }
 
 #[test]

@@ -152,6 +152,19 @@ fn a_node_without_a_file_starts() {
 }
 
 #[test]
+fn what_no_topic_could_live_with_is_refused() {
+    let check = |input: &str, expect: Option<&str>| {
+        assert_eq!(parse(input).err().map(|error| error.to_string()).as_deref(), expect, "{input}");
+    };
+    check("log.retention.hours=-1", None);
+    check("log.flush.interval.ms=0", None);
+    check(
+        "log.flush.interval.ms=-5",
+        Some("Invalid value -5 for configuration flush.ms: Value must be at least 0"),
+    );
+}
+
+#[test]
 fn directories_come_from_the_plural_first() {
     let check = |input: &str, dirs: &[&str], metadata: &str| {
         let node = parse(input).unwrap();
