@@ -69,7 +69,9 @@ impl Delta {
             }
             MetadataRecord::RemoveTopic(record) => self.topic_deleted(before, TopicId(record.topic_id)),
             MetadataRecord::Partition(record) => self.partition(record.topic_id.into(), record.partition_id),
-            MetadataRecord::PartitionChange(record) => self.partition(record.topic_id.into(), record.partition_id),
+            MetadataRecord::PartitionChange(record) => {
+                self.partition(record.topic_id.into(), record.partition_id)
+            }
             MetadataRecord::ClearElr(record) => self.elr_cleared(before, &record.topic_name),
             MetadataRecord::Config(record) => {
                 if let Some(kind) = ResourceType::from_number(record.resource_type) {
@@ -134,7 +136,8 @@ impl Delta {
 
     fn forget_topic(&mut self, id: TopicId, name: Arc<str>) {
         let first = (id, PartitionIndex(0));
-        let gone: Vec<_> = self.partitions_changed.range(first..).take_while(|(topic, _)| *topic == id).copied().collect();
+        let gone: Vec<_> =
+            self.partitions_changed.range(first..).take_while(|(topic, _)| *topic == id).copied().collect();
         for partition in gone {
             self.partitions_changed.remove(&partition);
         }

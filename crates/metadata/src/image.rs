@@ -6,16 +6,24 @@
 
 mod broker;
 mod config;
+mod replay;
+mod security;
 mod topic;
+mod write;
 
 use std::sync::Arc;
 
 use base::ids::{DirectoryId, LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, TopicId};
-use base::time::WallTime;
+use base::uuid::Uuid;
 use imbl::OrdMap;
+use protocol::records::access_control_entry_record::AccessControlEntryRecord;
+use protocol::records::delegation_token_record::DelegationTokenRecord;
+use protocol::records::user_scram_credential_record::UserScramCredentialRecord;
 
 pub use broker::{Broker, Controller, Endpoint, SupportedVersions};
 pub use config::{ConfigOverrides, Resource, ResourceType};
+pub use replay::ReplayError;
+pub use security::QuotaEntity;
 pub use topic::{LeaderRecoveryState, Partition, Topic};
 
 /// The feature whose level says which metadata records may be written.
@@ -29,7 +37,6 @@ pub struct Image {
     pub(crate) cluster_id: Arc<str>,
     pub(crate) offset: Offset,
     pub(crate) epoch: LeaderEpoch,
-    pub(crate) timestamp: WallTime,
     pub(crate) kraft_version: i16,
     pub(crate) features: OrdMap<Arc<str>, i16>,
     pub(crate) brokers: OrdMap<NodeId, Arc<Broker>>,
@@ -39,6 +46,10 @@ pub struct Image {
     pub(crate) partition_count: usize,
     pub(crate) configs: OrdMap<Resource, ConfigOverrides>,
     pub(crate) next_producer_id: Option<ProducerId>,
+    pub(crate) client_quotas: OrdMap<QuotaEntity, OrdMap<Arc<str>, f64>>,
+    pub(crate) acls: OrdMap<Uuid, Arc<AccessControlEntryRecord>>,
+    pub(crate) scram: OrdMap<(Arc<str>, i8), Arc<UserScramCredentialRecord>>,
+    pub(crate) delegation_tokens: OrdMap<Arc<str>, Arc<DelegationTokenRecord>>,
 }
 
 impl Image {
@@ -48,7 +59,6 @@ impl Image {
             cluster_id: cluster_id.into(),
             offset: Offset::NONE,
             epoch: LeaderEpoch(0),
-            timestamp: WallTime(-1),
             kraft_version: 0,
             features: OrdMap::new(),
             brokers: OrdMap::new(),
@@ -58,6 +68,10 @@ impl Image {
             partition_count: 0,
             configs: OrdMap::new(),
             next_producer_id: None,
+            client_quotas: OrdMap::new(),
+            acls: OrdMap::new(),
+            scram: OrdMap::new(),
+            delegation_tokens: OrdMap::new(),
         }
     }
 

@@ -7,4 +7,12 @@
 //! Nothing here reads a clock, draws a random number or starts a thread: time and random bits come in as arguments, files
 //! are reached through `storage::disk`, and syncs are handed out as jobs.
 
+pub mod controller;
+pub mod delta;
+pub mod error;
 pub mod image;
+pub mod node;
+pub mod state;
+pub mod version;
+
+pub use error::Error;

@@ -28,8 +28,8 @@ pub struct Broker {
     pub is_migrating_zk_broker: bool,
     /// The ids of its log directories that are online, sorted.
     pub directories: Vec<DirectoryId>,
-    /// Those of them that must not get new replicas.
-    pub cordoned_directories: Vec<DirectoryId>,
+    /// Those of them that must not get new replicas; `None` while the broker has not said (KIP-1066).
+    pub cordoned_directories: Option<Vec<DirectoryId>>,
 }
 
 /// A controller's registration (KIP-919).

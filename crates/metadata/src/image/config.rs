@@ -45,7 +45,9 @@ impl Resource {
 impl ResourceType {
     /// The kind of this number; `None` for one that configs are not logged for.
     pub fn from_number(number: i8) -> Option<Self> {
-        [Self::Topic, Self::Broker, Self::ClientMetrics, Self::Group].into_iter().find(|kind| kind.number() == number)
+        [Self::Topic, Self::Broker, Self::ClientMetrics, Self::Group]
+            .into_iter()
+            .find(|kind| kind.number() == number)
     }
 
     /// The number in records and requests.

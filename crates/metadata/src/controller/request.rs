@@ -1,0 +1,123 @@
+//! What the controller is asked and what it answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::config::Layers;
+use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
+use protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
+use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
+use protocol::messages::broker_heartbeat_response::BrokerHeartbeatResponse;
+use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
+use protocol::messages::broker_registration_response::BrokerRegistrationResponse;
+use protocol::messages::create_topics_request::CreateTopicsRequest;
+use protocol::messages::create_topics_response::CreateTopicsResponse;
+use protocol::messages::delete_topics_request::DeleteTopicsRequest;
+use protocol::messages::delete_topics_response::DeleteTopicsResponse;
+
+use crate::image::SupportedVersions;
+
+/// What is asked for: the bodies of Kafka's requests.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ControllerVerb {
+    /// CreateTopics (19).
+    CreateTopics(CreateTopicsRequest),
+    /// DeleteTopics (20).
+    DeleteTopics(DeleteTopicsRequest),
+    /// BrokerRegistration (62).
+    RegisterBroker(BrokerRegistrationRequest),
+    /// BrokerHeartbeat (63).
+    Heartbeat(BrokerHeartbeatRequest),
+    /// AllocateProducerIds (67).
+    AllocateProducerIds(AllocateProducerIdsRequest),
+}
+
+/// The answer to the verb of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ControllerReply {
+    /// To CreateTopics.
+    CreateTopics(CreateTopicsResponse),
+    /// To DeleteTopics.
+    DeleteTopics(DeleteTopicsResponse),
+    /// To BrokerRegistration.
+    RegisterBroker(BrokerRegistrationResponse),
+    /// To BrokerHeartbeat.
+    Heartbeat(BrokerHeartbeatResponse),
+    /// To AllocateProducerIds.
+    AllocateProducerIds(AllocateProducerIdsResponse),
+}
+
+/// A verb with what else the request came with.
+#[derive(Clone)]
+pub struct ControllerRequest {
+    /// What is asked for.
+    pub verb: ControllerVerb,
+    /// The version of the request: some rules differ.
+    pub api_version: i16,
+    /// What the caller may do.
+    pub access: Arc<dyn Access>,
+}
+
+/// What a caller may do with topics. The authorizer's answers, asked by name.
+pub trait Access: Send + Sync {
+    /// CREATE on the topic or the cluster.
+    fn may_create(&self, topic: &str) -> bool;
+    /// DELETE on the topic.
+    fn may_delete(&self, topic: &str) -> bool;
+    /// DESCRIBE on the topic.
+    fn may_describe(&self, topic: &str) -> bool;
+    /// DESCRIBE_CONFIGS on the topic.
+    fn may_describe_configs(&self, topic: &str) -> bool;
+}
+
+/// Everything is allowed: no authorizer is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct AllowAll;
+
+/// Where the controller's random bits come from.
+pub trait Random: Send {
+    /// 128 random bits.
+    fn bits(&mut self) -> u128;
+}
+
+/// What the controller's decisions depend on besides the log.
+#[derive(Clone, Debug)]
+pub struct ControllerSettings {
+    /// `num.partitions`: for topics that leave it open.
+    pub num_partitions: i32,
+    /// `default.replication.factor`: for topics that leave it open.
+    pub default_replication_factor: i16,
+    /// `delete.topic.enable`.
+    pub delete_topic_enable: bool,
+    /// `broker.session.timeout.ms`: a broker that is silent for longer is fenced.
+    pub broker_session_timeout_ms: i64,
+    /// The broker configs of this node, for the defaults of topic configs.
+    pub configs: Layers,
+    /// The feature levels that this node supports.
+    pub supported_features: BTreeMap<String, SupportedVersions>,
+}
+
+impl ControllerRequest {
+    /// A request that may do everything, in the latest version: of this node itself, or without an authorizer.
+    pub fn internal(verb: ControllerVerb) -> Self {
+        Self { verb, api_version: i16::MAX, access: Arc::new(AllowAll) }
+    }
+}
+
+impl Access for AllowAll {
+    fn may_create(&self, _topic: &str) -> bool {
+        true
+    }
+
+    fn may_delete(&self, _topic: &str) -> bool {
+        true
+    }
+
+    fn may_describe(&self, _topic: &str) -> bool {
+        true
+    }
+
+    fn may_describe_configs(&self, _topic: &str) -> bool {
+        true
+    }
+}
