@@ -218,7 +218,7 @@ pub(crate) fn misplaced_tag(tag: u32, v: i16) -> DecodeError {
 }
 
 /// Writes a length or count; nothing stands for null.
-fn put_count(
+pub(crate) fn put_count(
     out: &mut Output,
     count: Option<usize>,
     flex: bool,

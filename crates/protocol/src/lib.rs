@@ -16,6 +16,8 @@ pub mod api;
 mod codec;
 pub mod downgrade;
 mod generated;
+#[cfg(any(test, feature = "json"))]
+pub mod json;
 pub mod message;
 pub mod metadata_record;
 pub mod remote_log_record;
@@ -38,3 +40,6 @@ pub mod messages {
 pub mod records {
     include!(concat!(env!("OUT_DIR"), "/records.rs"));
 }
+
+#[cfg(test)]
+mod tests;
