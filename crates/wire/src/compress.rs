@@ -4,13 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 
 mod compressor;
+mod decompressor;
 mod gzip;
 mod lz4;
 mod snappy;
+mod window;
 mod xxhash;
 mod zstd;
 
 pub use compressor::{Compressor, Compressors};
+pub use decompressor::{DecompressError, Decompressor, Decompressors};
 
 /// A codec of a batch's records (`compression.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

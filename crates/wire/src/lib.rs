@@ -10,4 +10,5 @@ pub mod output;
 pub mod piece;
 pub mod reader;
 pub mod record;
+pub mod validate;
 pub mod varint;

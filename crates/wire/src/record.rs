@@ -9,6 +9,13 @@
 
 use bytes::Bytes;
 
+mod cursor;
+mod decode;
+
+pub(crate) use cursor::{AnySource, Clock, Source, expect_end, read_body, read_prefix};
+pub use cursor::{Reading, RecordCursor, RecordHead, RecordsError};
+pub use decode::{Record, RecordHeaders, Records};
+
 use crate::varint::{put_varint, put_varlong, varint_size, varlong_size};
 
 /// An application's annotation of a record (KIP-82).

@@ -10,7 +10,9 @@
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
+use super::window::{InvalidOffset, Window};
 use super::xxhash::xxh32;
+use super::{CompressionType, DecompressError};
 
 const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 const VERSION: u8 = 0b0100_0000;
@@ -83,4 +85,220 @@ fn put_block(table: &mut CompressTable, block: &[u8], out: &mut Vec<u8>) {
         block.len() as u32 | STORED
     };
     out[at..at + 4].copy_from_slice(&field.to_le_bytes());
+}
+
+const CORRUPT: fn(&'static str) -> DecompressError =
+    |what| DecompressError::Corrupt(CompressionType::Lz4, what);
+const TRUNCATED: DecompressError = DecompressError::Truncated(CompressionType::Lz4);
+const BLOCK_CHECKSUMS: u8 = 0b0001_0000;
+const CONTENT_SIZE: u8 = 0b0000_1000;
+const CONTENT_CHECKSUM: u8 = 0b0000_0100;
+const RESERVED: u8 = 0b0000_0011;
+
+/// Where a frame is. Takes what Kafka's reader takes: one frame of independent blocks without a dictionary; content
+/// size and content checksum are passed over, and so is whatever follows the frame.
+#[derive(Default)]
+pub(super) struct Decoder {
+    place: Place,
+    ignore_header_checksum: bool,
+    flags: u8,
+    /// The greatest size of a block, before and after decompression.
+    block_limit: usize,
+    /// Where the current block's bytes end in the input.
+    block_end: usize,
+    stored: bool,
+    /// Uncompressed bytes that the block may still become.
+    block_left: usize,
+    literals: usize,
+    /// The length of the copy that follows the literals, minus the least, as its token says.
+    token_copy: usize,
+    copy: usize,
+    offset: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    #[default]
+    Header,
+    BetweenBlocks,
+    Token,
+    /// Literals, and after them the offset of a copy.
+    Literals,
+    Copy,
+    End,
+}
+
+impl Decoder {
+    pub(super) fn start(&mut self) {
+        *self = Self::default();
+    }
+
+    /// For wrappers of magic 0, whose writers computed the checksum over the wrong bytes.
+    pub(super) fn start_ignoring_header_checksum(&mut self) {
+        *self = Self { ignore_header_checksum: true, ..Self::default() };
+    }
+
+    pub(super) fn read(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        window: &mut Window,
+        out: &mut [u8],
+    ) -> Result<usize, DecompressError> {
+        loop {
+            let count = window.take(out);
+            if count > 0 {
+                return Ok(count);
+            }
+            match self.place {
+                Place::Header => self.header(input, at)?,
+                Place::BetweenBlocks => self.start_block(input, at, window)?,
+                Place::Token | Place::Literals | Place::Copy => {
+                    self.fill(&input[..self.block_end], at, window)?;
+                }
+                Place::End => return Ok(0),
+            }
+        }
+    }
+
+    fn header(&mut self, input: &[u8], at: &mut usize) -> Result<(), DecompressError> {
+        let [m0, m1, m2, m3, flags, sizes] = *input.first_chunk::<6>().ok_or(TRUNCATED)?;
+        if [m0, m1, m2, m3] != MAGIC {
+            return Err(CORRUPT("no frame"));
+        }
+        if flags & 0b1100_0000 != VERSION || flags & RESERVED != 0 {
+            return Err(CORRUPT("unknown version or flags"));
+        }
+        if flags & INDEPENDENT == 0 {
+            return Err(CORRUPT("dependent blocks"));
+        }
+        self.block_limit = match sizes {
+            0x40 => 64 * 1024,
+            0x50 => 256 * 1024,
+            0x60 => 1024 * 1024,
+            0x70 => 4 * 1024 * 1024,
+            _ => return Err(CORRUPT("unknown block size")),
+        };
+        self.flags = flags;
+        let end = 6 + if flags & CONTENT_SIZE != 0 { 8 } else { 0 };
+        let checksum = *input.get(end).ok_or(TRUNCATED)?;
+        if !self.ignore_header_checksum && checksum != (xxh32(&input[4..end]) >> 8) as u8 {
+            return Err(CORRUPT("wrong header checksum"));
+        }
+        *at = end + 1;
+        self.place = Place::BetweenBlocks;
+        Ok(())
+    }
+
+    fn start_block(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        window: &mut Window,
+    ) -> Result<(), DecompressError> {
+        let field = u32::from_le_bytes(*input[*at..].first_chunk().ok_or(TRUNCATED)?);
+        *at += 4;
+        if field == 0 {
+            if self.flags & CONTENT_CHECKSUM != 0 && input.len() - *at < 4 {
+                return Err(TRUNCATED);
+            }
+            self.place = Place::End;
+            return Ok(());
+        }
+        self.stored = field & STORED != 0;
+        let length = (field & !STORED) as usize;
+        if length > self.block_limit {
+            return Err(CORRUPT("block above its greatest size"));
+        }
+        let block = input[*at..].get(..length).ok_or(TRUNCATED)?;
+        self.block_end = *at + length;
+        if self.flags & BLOCK_CHECKSUMS != 0 {
+            let checksum = input[self.block_end..].first_chunk().ok_or(TRUNCATED)?;
+            if u32::from_le_bytes(*checksum) != xxh32(block) {
+                return Err(CORRUPT("wrong block checksum"));
+            }
+        }
+        window.start_block();
+        self.block_left = self.block_limit;
+        (self.literals, self.token_copy) = (if self.stored { length } else { 0 }, 0);
+        self.place = if self.stored { Place::Literals } else { Place::Token };
+        Ok(())
+    }
+
+    /// Decodes until the block ends or the window is full.
+    fn fill(&mut self, block: &[u8], at: &mut usize, window: &mut Window) -> Result<(), DecompressError> {
+        while !window.is_full() {
+            match self.place {
+                Place::Token => self.token(block, at)?,
+                Place::Literals if self.literals > 0 => {
+                    let count = window.literals(&block[*at..], self.literals);
+                    *at += count;
+                    self.literals -= count;
+                }
+                // A block ends with literals, not with a copy.
+                Place::Literals if *at == block.len() => {
+                    *at += if self.flags & BLOCK_CHECKSUMS != 0 { 4 } else { 0 };
+                    self.place = Place::BetweenBlocks;
+                    break;
+                }
+                Place::Literals => self.start_copy(block, at)?,
+                Place::Copy if self.copy > 0 => {
+                    let count = window.repeat(self.offset, self.copy);
+                    self.copy -= count.map_err(|InvalidOffset| CORRUPT("copy from before the block"))?;
+                }
+                Place::Copy => self.place = Place::Token,
+                Place::Header | Place::BetweenBlocks | Place::End => unreachable!("only inside a block"),
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn token(&mut self, block: &[u8], at: &mut usize) -> Result<(), DecompressError> {
+        let token = next(block, at)?;
+        self.literals = length(usize::from(token >> 4), block, at)?;
+        self.token_copy = usize::from(token & 15);
+        if self.literals > block.len() - *at {
+            return Err(TRUNCATED);
+        }
+        self.place = Place::Literals;
+        self.spend(self.literals)
+    }
+
+    #[inline]
+    fn start_copy(&mut self, block: &[u8], at: &mut usize) -> Result<(), DecompressError> {
+        self.offset = usize::from(u16::from_le_bytes([next(block, at)?, next(block, at)?]));
+        self.copy = 4 + length(self.token_copy, block, at)?;
+        self.place = Place::Copy;
+        self.spend(self.copy)
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), DecompressError> {
+        self.block_left =
+            self.block_left.checked_sub(bytes).ok_or(CORRUPT("block above its greatest size"))?;
+        Ok(())
+    }
+}
+
+/// A length whose nibble 15 is continued by bytes, each of which 255 is continued too.
+#[inline]
+fn length(nibble: usize, block: &[u8], at: &mut usize) -> Result<usize, DecompressError> {
+    let mut length = nibble;
+    if nibble == 15 {
+        loop {
+            let byte = next(block, at)?;
+            length += usize::from(byte);
+            if byte != 255 {
+                break;
+            }
+        }
+    }
+    Ok(length)
+}
+
+#[inline]
+fn next(block: &[u8], at: &mut usize) -> Result<u8, DecompressError> {
+    let byte = block.get(*at).ok_or(TRUNCATED)?;
+    *at += 1;
+    Ok(*byte)
 }

@@ -1,6 +1,9 @@
 //! Zstandard frames, with contexts that are reused: making one costs more than compressing a small batch.
 
 use zstd::stream::raw::{self, CParameter, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::{DCtx, ResetDirective};
+
+use super::{CompressionType, DecompressError};
 
 /// The least room offered to the compressor at a time.
 const STEP: usize = 4 * 1024;
@@ -52,5 +55,58 @@ impl Encoder {
 fn room(out: &mut Vec<u8>, wish: usize) {
     if out.capacity() - out.len() < STEP {
         out.reserve(wish.max(STEP));
+    }
+}
+
+/// A context above this size is not kept: levels up to 19 stay below it.
+const KEPT: usize = 9 * 1024 * 1024;
+
+/// A decompression context that is reused. Takes windows up to 128 MiB, the library's limit and so Kafka's.
+pub(super) struct Decoder {
+    context: DCtx<'static>,
+    /// Whether the input read so far ends in the middle of a frame.
+    inside: bool,
+}
+
+impl Decoder {
+    pub(super) fn new() -> Self {
+        Self { context: DCtx::try_create().expect("memory for a zstd context"), inside: false }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.context.reset(ResetDirective::SessionOnly).expect("a session can always be reset");
+        self.inside = false;
+    }
+
+    pub(super) fn is_oversized(&self) -> bool {
+        self.context.sizeof() > KEPT
+    }
+
+    pub(super) fn read(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        out: &mut [u8],
+    ) -> Result<usize, DecompressError> {
+        let mut source = InBuffer::around(&input[*at..]);
+        loop {
+            // Without input left there may still be output left, but only inside a frame.
+            if source.pos() == source.src.len() && !self.inside {
+                *at = input.len();
+                return Ok(0);
+            }
+            let (consumed, mut target) = (source.pos(), OutBuffer::around(&mut *out));
+            let hint = self.context.decompress_stream(&mut target, &mut source);
+            let hint = hint.map_err(|_| DecompressError::Corrupt(CompressionType::Zstd, "invalid frame"))?;
+            let count = target.pos();
+            self.inside = hint != 0;
+            if count > 0 {
+                *at += source.pos();
+                return Ok(count);
+            }
+            if source.pos() == consumed && self.inside {
+                return Err(DecompressError::Truncated(CompressionType::Zstd));
+            }
+        }
     }
 }
