@@ -5,5 +5,6 @@
 pub mod config;
 pub mod error_code;
 pub mod ids;
+pub mod refusal;
 pub mod time;
 pub mod uuid;
