@@ -15,9 +15,19 @@ pub mod error;
 pub mod log;
 pub mod meta_properties;
 pub mod partition_metadata;
+pub mod producers;
 pub mod read;
 pub mod sync;
 
+mod home;
+mod index;
+mod recover;
+mod retention;
+mod roll;
+mod scan;
+mod segment;
+mod snapshots;
+mod truncate;
 mod view;
 
 pub use error::Error;

@@ -1,19 +1,34 @@
-//! One partition's log: owned by one thread.
+//! One partition's log: owned by one thread, published to readers by [`LogReader`].
+//!
+//! ```text
+//! log start        recovery point ≤ durable end    high watermark        log end      staged
+//!    |.................|..............................|.....................|............|
+//!    segments: [closed][closed] ......... [active, appended to]               in memory
+//! ```
+//! Staging decides and assigns offsets without I/O; [`Log::write_staged`] writes with one system call and publishes.
+//! Invariants: what readers see was written; `durable_end` was synced; after the first failed write or sync nothing is
+//! appended any more, because what the kernel dropped no second try brings back.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::ids::{LeaderEpoch, Offset, TopicId};
-use base::time::{MonoTime, Now};
-use bytes::Bytes;
+use base::time::{Now, WallTime};
 
-use crate::append::{AppendRefusal, Appended, Origin};
+use crate::append::Staged;
 use crate::config::LogConfig;
 use crate::directory::TopicPartition;
 use crate::disk::Disk;
+use crate::epochs::{self, Epochs};
 use crate::error::Error;
+use crate::home::Home;
+use crate::producers::Producers;
 use crate::read::LogReader;
-use crate::sync::{SyncJob, Synced};
+use crate::retention::Deleted;
+use crate::segment::Segment;
+use crate::sync::Durability;
+use crate::view::{Ends, View};
 
 /// What is known of a log before it is opened, from the checkpoints of its directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,197 +60,262 @@ pub struct LogSpec {
 
 /// The log of one partition.
 pub struct Log {
-    _private: (),
+    pub(crate) home: Arc<Home>,
+    pub(crate) topic_partition: TopicPartition,
+    pub(crate) topic_id: Option<TopicId>,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) reader: Arc<LogReader>,
+    pub(crate) producers: Producers,
+    /// The ends as they are published.
+    pub(crate) ends: Ends,
+    /// The log end with what is staged.
+    pub(crate) next_offset: Offset,
+    pub(crate) recovery_point: Offset,
+    /// The newest epoch, with what is staged.
+    pub(crate) latest_epoch: Option<LeaderEpoch>,
+    /// The epochs differ from their checkpoint.
+    pub(crate) epochs_changed: bool,
+    pub(crate) active: Active,
+    pub(crate) staged: Staged,
+    pub(crate) durability: Durability,
+    /// Offsets of the producer snapshots on disk, oldest first.
+    pub(crate) snapshots: Vec<Offset>,
+    pub(crate) deleted: Vec<Deleted>,
+    pub(crate) offline: bool,
+}
+
+/// What only the owner knows of the segment that is appended to.
+pub(crate) struct Active {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) bytes_since_index_entry: u64,
+    /// The largest timestamp, and the last offset of the first batch that has it.
+    pub(crate) max_timestamp: (i64, Offset),
+    /// The timestamp of the first batch, from which the segment's age counts.
+    pub(crate) first_timestamp: Option<i64>,
+    /// From when the age counts as long as there is none.
+    pub(crate) created: WallTime,
+    /// Bytes of the larger index.
+    pub(crate) index_bytes: usize,
+}
+
+impl Active {
+    pub(crate) fn new(segment: Arc<Segment>, created: WallTime) -> Self {
+        Self {
+            segment,
+            bytes_since_index_entry: 0,
+            max_timestamp: (-1, Offset::NONE),
+            first_timestamp: None,
+            created,
+            index_bytes: 0,
+        }
+    }
+}
+
+impl Recovery {
+    /// A log that was not there before.
+    pub const NEW: Self = Self {
+        clean: true,
+        recovery_point: Offset::ZERO,
+        log_start: Offset::ZERO,
+        high_watermark: Offset::ZERO,
+    };
 }
 
 impl Log {
-    /// Makes a log that was not there before.
-    ///
-    /// # Errors
-    /// The disk failed, or the directory is there already.
-    pub fn create(_spec: LogSpec, _now: Now) -> Result<Self, Error> {
-        unreachable!()
-    }
-
-    /// Opens a log, repairing what a crash left.
-    ///
-    /// # Errors
-    /// The disk failed, or the directory is another topic's.
-    pub fn open(_spec: LogSpec, _recovery: Recovery, _now: Now) -> Result<Self, Error> {
-        unreachable!()
-    }
-
-    /// Validates one batch of a client or coordinator, gives it its offsets and queues it for the next [`Self::write_staged`].
-    ///
-    /// # Errors
-    /// The batch is not taken; nothing has changed.
-    pub fn stage(
-        &mut self,
-        _now: Now,
-        _leader_epoch: LeaderEpoch,
-        _batch: Bytes,
-        _origin: Origin,
-    ) -> Result<Appended, AppendRefusal> {
-        unreachable!()
-    }
-
-    /// The follower's door: batches whose offsets and epochs are set. Batches of an epoch above `leader_epoch` and all
-    /// after them are left out. `None` if nothing was left.
-    ///
-    /// # Errors
-    /// The batches do not fit; nothing has changed.
-    pub fn stage_replicated(
-        &mut self,
-        _now: Now,
-        _leader_epoch: LeaderEpoch,
-        _batches: Bytes,
-    ) -> Result<Option<Appended>, AppendRefusal> {
-        unreachable!()
-    }
-
-    /// Writes everything staged with one system call, then publishes the new log end.
-    ///
-    /// # Errors
-    /// The disk failed: the log is offline for good, and what was staged is not acknowledged.
-    pub fn write_staged(&mut self, _now: Now) -> Result<(), Error> {
-        unreachable!()
-    }
-
     /// The shared side.
     pub fn reader(&self) -> Arc<LogReader> {
-        unreachable!()
+        self.reader.clone()
     }
 
     /// The partition.
     pub fn topic_partition(&self) -> &TopicPartition {
-        unreachable!()
+        &self.topic_partition
     }
 
     /// Its topic's id, if any is known.
     pub fn topic_id(&self) -> Option<TopicId> {
-        unreachable!()
+        self.topic_id
     }
 
     /// Its directory.
-    pub fn dir(&self) -> &Path {
-        unreachable!()
+    pub fn dir(&self) -> Arc<Path> {
+        self.home.dir()
+    }
+
+    /// What governs it.
+    pub fn config(&self) -> &Arc<LogConfig> {
+        &self.config
+    }
+
+    /// Takes another configuration.
+    pub fn update_config(&mut self, config: Arc<LogConfig>) {
+        self.config = config;
+    }
+
+    /// The ends that readers see.
+    pub fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// The log end as it will be after the next [`Log::write_staged`].
+    pub fn staged_end(&self) -> Offset {
+        self.next_offset
     }
 
     /// Everything below was synced: what `recovery-point-offset-checkpoint` says of this log.
     pub fn recovery_point(&self) -> Offset {
-        unreachable!()
+        self.recovery_point
     }
 
     /// Whether an earlier write or sync failed.
     pub fn is_offline(&self) -> bool {
-        unreachable!()
+        self.offline
     }
 
-    /// What must be synced to make the log end durable; `None` if it is, or while a job is under way.
-    pub fn sync_job(&mut self) -> Option<SyncJob> {
-        unreachable!()
+    /// The state of its producers.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
     }
 
-    /// What must be synced of closed segments, as after a roll; the active segment is left alone.
-    pub fn background_sync_job(&mut self) -> Option<SyncJob> {
-        unreachable!()
-    }
-
-    /// Takes the end of a job: moves the durable end and the recovery point.
-    ///
-    /// # Errors
-    /// The sync failed: the log is offline for good.
-    pub fn synced(&mut self, _synced: Synced, _now: Now) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Whether `flush.messages` or `flush.ms` asks for a sync now.
-    pub fn flush_due(&self, _now: Now) -> bool {
-        unreachable!()
-    }
-
-    /// When `flush.ms` asks for the next sync; `None` if it never does or everything is durable.
-    pub fn next_flush_at(&self) -> Option<MonoTime> {
-        unreachable!()
+    /// Forgets producers that have been idle for longer than `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now: Now) {
+        self.producers.expire(now.wall.0, self.config.producer_id_expiration_ms);
     }
 
     /// Moves the high watermark; clamped to the log.
-    pub fn set_high_watermark(&mut self, _offset: Offset) {
-        unreachable!()
+    pub fn set_high_watermark(&mut self, offset: Offset) {
+        self.ends.high_watermark = offset.clamp(self.ends.log_start, self.ends.log_end);
+        self.producers.on_high_watermark(self.ends.high_watermark);
+        self.publish();
     }
 
-    /// Moves the log start (DeleteRecords, or a leader's log start). Nothing happens if it is there already.
-    ///
-    /// # Errors
-    /// The offset is above the high watermark.
-    pub fn advance_log_start(&mut self, _offset: Offset) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Deletes segments by the retention rules; how many. Their files go after `file.delete.delay.ms`.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn delete_old_segments(&mut self, _now: Now) -> Result<usize, Error> {
-        unreachable!()
-    }
-
-    /// Removes files whose delay is over; when the next is due.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn remove_deleted_files(&mut self, _now: Now) -> Result<Option<MonoTime>, Error> {
-        unreachable!()
-    }
-
-    /// Cuts the log so that it ends at `offset`; nothing happens if it ends before.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn truncate_to(&mut self, _offset: Offset, _now: Now) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Empties the log; it goes on at `offset`.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn truncate_fully_and_start_at(&mut self, _offset: Offset, _now: Now) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Closes the active segment and begins a new one.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn roll(&mut self, _now: Now) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Takes another configuration.
-    pub fn update_config(&mut self, _config: Arc<LogConfig>) {
-        unreachable!()
-    }
-
-    /// Writes the producer state at the log end.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn take_producer_snapshot(&mut self) -> Result<(), Error> {
-        unreachable!()
-    }
-
-    /// Closes file handles that nobody used since the last call.
+    /// Closes file handles that nobody used since the last call, and gives back memory that only a busy log needs.
     pub fn release_idle(&mut self) {
-        unreachable!()
+        let view = self.reader.view();
+        view.segments.iter().for_each(|segment| segment.release_idle());
+        drop(view);
+        self.staged.shrink();
     }
 
     /// Writes and syncs everything, indexes and the producer snapshot included, so that the directory may be marked as
-    /// cleanly stopped.
+    /// cleanly stopped. The final ends, for the checkpoints.
     ///
     /// # Errors
     /// The disk failed: the directory must not be marked.
-    pub fn close(self, _now: Now) -> Result<(), Error> {
-        unreachable!()
+    pub fn close(mut self, now: Now) -> Result<Closed, Error> {
+        self.write_staged(now)?;
+        self.finish_segment_indexes()?;
+        self.take_producer_snapshot()?;
+        if let Some(job) = self.closing_sync_job()? {
+            self.synced(job.run(), now)?;
+        }
+        self.remove_deleted_files_now()?;
+        Ok(Closed {
+            topic_partition: self.topic_partition,
+            recovery_point: self.recovery_point,
+            log_start: self.ends.log_start,
+            high_watermark: self.ends.high_watermark,
+        })
+    }
+
+    /// Makes the present ends visible to readers.
+    pub(crate) fn publish(&mut self) {
+        self.ends.last_stable = self.producers.last_stable(self.ends.high_watermark);
+        self.reader.view().ends = self.ends;
+    }
+
+    /// Makes a changed list of segments visible, with nothing remembered of recent batches.
+    pub(crate) fn publish_segments(&mut self, segments: Vec<Arc<Segment>>) {
+        self.ends.last_stable = self.producers.last_stable(self.ends.high_watermark);
+        let mut view = self.reader.view();
+        view.ends = self.ends;
+        view.active_size = self.active.segment.size();
+        view.segments = segments.into();
+        view.recent.clear();
+    }
+
+    pub(crate) fn segments(&self) -> Arc<[Arc<Segment>]> {
+        self.reader.view().segments.clone()
+    }
+
+    /// Remembers that the disk failed.
+    pub(crate) fn fail(&mut self, error: Error) -> Error {
+        self.offline = true;
+        error
+    }
+
+    pub(crate) fn check_online(&self) -> Result<(), Error> {
+        if self.offline { Err(Error::Offline(self.home.dir().to_path_buf())) } else { Ok(()) }
+    }
+
+    /// Replaces the checkpoint of epochs if it is out of date.
+    pub(crate) fn write_epochs(&mut self) -> Result<(), Error> {
+        if self.epochs_changed {
+            let epochs = self.reader.epochs().clone();
+            epochs.write(self.home.disk(), &self.home.dir().join(epochs::FILE_NAME))?;
+            self.epochs_changed = false;
+        }
+        Ok(())
+    }
+}
+
+/// What remains of a log that was closed, for the checkpoints of its directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// Everything below was synced: the log end.
+    pub recovery_point: Offset,
+    /// The first offset that may be read.
+    pub log_start: Offset,
+    /// The high watermark.
+    pub high_watermark: Offset,
+}
+
+/// The parts of a log that opening puts together.
+pub(crate) struct Parts {
+    pub(crate) spec: LogSpec,
+    pub(crate) home: Arc<Home>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) active: Active,
+    pub(crate) ends: Ends,
+    pub(crate) recovery_point: Offset,
+    pub(crate) producers: Producers,
+    pub(crate) epochs: Epochs,
+    pub(crate) epochs_changed: bool,
+    pub(crate) snapshots: Vec<Offset>,
+    pub(crate) durability: Durability,
+}
+
+impl Parts {
+    pub(crate) fn assemble(self) -> Log {
+        let latest_epoch = self.epochs.latest();
+        let view = View {
+            ends: self.ends,
+            active_size: self.active.segment.size(),
+            segments: self.segments.into(),
+            recent: Default::default(),
+        };
+        let mut log = Log {
+            home: self.home,
+            topic_partition: self.spec.topic_partition,
+            topic_id: self.spec.topic_id,
+            config: self.spec.config,
+            reader: LogReader::new(view, self.epochs),
+            producers: self.producers,
+            ends: self.ends,
+            next_offset: self.ends.log_end,
+            recovery_point: self.recovery_point,
+            latest_epoch,
+            epochs_changed: self.epochs_changed,
+            active: self.active,
+            staged: Staged::default(),
+            durability: self.durability,
+            snapshots: self.snapshots,
+            deleted: Vec::new(),
+            offline: false,
+        };
+        log.set_high_watermark(self.ends.high_watermark);
+        log
     }
 }

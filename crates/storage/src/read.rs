@@ -1,20 +1,32 @@
 //! Reading a log from any thread.
+//!
+//! A read is a range of a segment's file: the bytes themselves are not touched. At the log's end the range follows from
+//! the view alone; further back an index is searched and a few headers are read.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::ids::{LeaderEpoch, Offset};
-use wire::piece::Piece;
+use wire::piece::{FileRange, Piece};
 
+use crate::epochs::Epochs;
 use crate::error::Error;
-use crate::view::Ends;
+use crate::segment::Segment;
+use crate::view::{Ends, View};
 
-/// The shared side of a log. Never blocks the thread that owns the log for longer than a copy of a few numbers.
+mod time;
+
+pub use self::time::TimestampOffset;
+
+/// The shared side of a log. Never holds up the thread that owns the log for longer than the copy of a few numbers.
 pub struct LogReader {
-    _private: (),
+    view: Mutex<View>,
+    epochs: Mutex<Epochs>,
 }
 
 /// What a read found.
 #[derive(Clone, Debug)]
 pub struct ReadAt {
-    /// Whole batches from the one that contains the offset asked for; the last one may be cut. `None`: nothing to read yet.
+    /// Whole batches from the one that contains the offset asked for; the last one may be cut. `None`: nothing to read.
     pub records: Option<Piece>,
     /// Nothing was returned because the first batch alone is larger than `max_bytes`.
     pub first_batch_incomplete: bool,
@@ -38,72 +50,200 @@ pub enum ReadError {
     Storage(#[from] Error),
 }
 
-/// A record found by its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimestampOffset {
-    /// Its timestamp.
-    pub timestamp: i64,
-    /// Its offset.
-    pub offset: Offset,
-    /// The leader epoch of its batch.
-    pub leader_epoch: LeaderEpoch,
+/// Where a read starts: what could be copied out of the view.
+struct Start {
+    ends: Ends,
+    segments: Arc<[Arc<Segment>]>,
+    index: usize,
+    active_size: u64,
+    /// Begin and end of the first batch, when the newest batches include it.
+    first: Option<(u64, u64)>,
+    /// Where the read must end in the active segment, when that is known.
+    limit: Option<u64>,
 }
 
 impl LogReader {
+    pub(crate) fn new(view: View, epochs: Epochs) -> Arc<Self> {
+        Arc::new(Self { view: Mutex::new(view), epochs: Mutex::new(epochs) })
+    }
+
     /// All ends at one moment.
     pub fn ends(&self) -> Ends {
-        unreachable!()
+        self.view().ends
     }
 
     /// Reads whole batches from the one that contains `from`, none of which reaches `up_to` (exclusive), at most
-    /// `max_bytes`; with `min_one_batch` the first batch is returned even if it is larger.
+    /// `max_bytes`; with `min_one_batch` the first batch is returned even if it is larger. Only the last batch may be cut.
     ///
     /// # Errors
     /// The offset is outside of the log, or the disk failed.
     pub fn read(
         &self,
-        _from: Offset,
-        _up_to: Offset,
-        _max_bytes: usize,
-        _min_one_batch: bool,
+        from: Offset,
+        up_to: Offset,
+        max_bytes: usize,
+        min_one_batch: bool,
     ) -> Result<ReadAt, ReadError> {
-        unreachable!()
-    }
-
-    /// The first record whose timestamp is at least `timestamp`.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn offset_for_timestamp(&self, _timestamp: i64) -> Result<Option<TimestampOffset>, Error> {
-        unreachable!()
-    }
-
-    /// The first record with the largest timestamp; `None` in an empty log.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, Error> {
-        unreachable!()
+        let mut retried = false;
+        loop {
+            let start = self.start(from, up_to)?;
+            match start.read(from, up_to.min(start.ends.log_end), max_bytes, min_one_batch) {
+                Ok(found) => return Ok(found),
+                // The segment was deleted after the view was copied: the next view does not have it.
+                Err(error) if !retried && is_gone(&error) => retried = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Where `epoch` ended: the largest epoch not above it and the first offset after that epoch (KIP-101, KIP-279).
-    /// `None` if the log knows nothing of it.
-    pub fn end_offset_for_epoch(&self, _epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        unreachable!()
+    /// `None` if the log cannot tell.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        let log_end = self.ends().log_end;
+        self.epochs().end_offset_for(epoch, log_end)
     }
 
     /// The newest epoch in the log.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        unreachable!()
+        self.epochs().latest()
+    }
+
+    /// The epoch of the record at `offset`.
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs().epoch_of(offset)
     }
 
     /// Bytes of all segments.
     pub fn size_bytes(&self) -> u64 {
-        unreachable!()
+        let view = self.view();
+        (0..view.segments.len()).map(|index| view.size_of(index)).sum()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.view().segments.len()
     }
 
     /// About how many bytes lie between two offsets, without touching the disk; exact near the log's end.
-    pub fn bytes_between(&self, _from: Offset, _up_to: Offset) -> u64 {
-        unreachable!()
+    pub fn bytes_between(&self, from: Offset, up_to: Offset) -> u64 {
+        let view = self.view();
+        view.place_of(up_to).saturating_sub(view.place_of(from))
+    }
+
+    pub(crate) fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn epochs(&self) -> MutexGuard<'_, Epochs> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, from: Offset, up_to: Offset) -> Result<Start, ReadError> {
+        let view = self.view();
+        let ends = view.ends;
+        if from < ends.log_start || from > ends.log_end {
+            return Err(ReadError::OffsetOutOfRange { offset: from, ends });
+        }
+        let limit = if up_to >= ends.log_end {
+            Some(view.active_size)
+        } else {
+            view.recent.find(up_to, view.active_size).map(|(position, _)| position)
+        };
+        Ok(Start {
+            ends,
+            segments: view.segments.clone(),
+            index: view.segment_of(from),
+            active_size: view.active_size,
+            first: view.recent.find(from, view.active_size),
+            limit,
+        })
+    }
+}
+
+impl Start {
+    fn read(&self, from: Offset, up_to: Offset, max_bytes: usize, min_one: bool) -> Result<ReadAt, Error> {
+        let nothing = ReadAt { records: None, first_batch_incomplete: false, ends: self.ends };
+        if from >= up_to {
+            return Ok(nothing);
+        }
+        // What is asked for may have been compacted away to the end of a segment: the next one goes on.
+        for index in self.index..self.segments.len() {
+            let segment = &self.segments[index];
+            let is_active = index + 1 == self.segments.len();
+            let size = if is_active { self.active_size } else { segment.size() };
+            let first = match self.first {
+                Some(first) if is_active => first,
+                _ => match segment.find(from, size)? {
+                    Some(batch) => (batch.position, batch.end()),
+                    None => continue,
+                },
+            };
+            let end = self.end_in(index, size, up_to)?;
+            return Ok(match range(first, end, max_bytes, min_one) {
+                Range::Empty => nothing,
+                Range::TooSmall => ReadAt { first_batch_incomplete: true, ..nothing },
+                Range::Bytes(length) => {
+                    let file = segment.opened()?;
+                    let records = Piece::File(FileRange { file, position: first.0, length });
+                    ReadAt { records: Some(records), ..nothing }
+                }
+            });
+        }
+        Ok(nothing)
+    }
+
+    /// Where batches that reach `up_to` start in this segment.
+    fn end_in(&self, index: usize, size: u64, up_to: Offset) -> Result<u64, Error> {
+        match self.segments.get(index + 1) {
+            Some(next) if next.base() <= up_to => return Ok(size),
+            None if self.limit.is_some() => return Ok(self.limit.unwrap_or(size)),
+            _ => {}
+        }
+        Ok(self.segments[index].find(up_to, size)?.map_or(size, |batch| batch.position))
+    }
+}
+
+enum Range {
+    /// Nothing may be read yet.
+    Empty,
+    /// The first batch does not fit.
+    TooSmall,
+    Bytes(usize),
+}
+
+fn range(first: (u64, u64), end: u64, max_bytes: usize, min_one: bool) -> Range {
+    let (position, first_end) = first;
+    let Some(available) = end.checked_sub(position).filter(|available| *available > 0) else {
+        return Range::Empty;
+    };
+    let available = usize::try_from(available).unwrap_or(usize::MAX);
+    let first_size = usize::try_from(first_end - position).unwrap_or(usize::MAX);
+    if max_bytes < first_size {
+        return if min_one { Range::Bytes(first_size.min(available)) } else { Range::TooSmall };
+    }
+    Range::Bytes(available.min(max_bytes))
+}
+
+pub(crate) fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+impl View {
+    /// About how many bytes of the log come before `offset`.
+    fn place_of(&self, offset: Offset) -> u64 {
+        if offset >= self.ends.log_end {
+            return (0..self.segments.len()).map(|index| self.size_of(index)).sum();
+        }
+        let index = self.segment_of(offset);
+        let before: u64 = (0..index).map(|index| self.size_of(index)).sum();
+        let is_active = index + 1 == self.segments.len();
+        if is_active && let Some((position, _)) = self.recent.find(offset, self.active_size) {
+            return before + position;
+        }
+        let base = self.segments[index].base();
+        let end = self.segments.get(index + 1).map_or(self.ends.log_end, |next| next.base());
+        let records = (end.0 - base.0).max(1) as u128;
+        let part = (offset.0 - base.0).max(0) as u128;
+        before + (u128::from(self.size_of(index)) * part / records) as u64
     }
 }

@@ -1,32 +1,233 @@
 //! Making a log durable off the thread that owns it.
+//!
+//! The owner asks for a [`SyncJob`], some other thread runs it, and its end comes back by [`Log::synced`]. One job is under
+//! way at a time; what is appended meanwhile waits for the next, so that a busy log shares each sync among many batches
+//! and an idle one never waits. Invariant: `durable_end` only covers bytes whose sync was asked for after they were
+//! written, and names that their directory has.
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use base::ids::Offset;
+use base::time::{MonoTime, Now};
+
+use crate::directory::FileKind;
+use crate::disk::{Disk, File, OpenMode};
+use crate::error::{Error, IoContext};
+use crate::log::Log;
+use crate::segment::Segment;
 
 /// What must be synced so that everything below `up_to` survives a loss of power. May run on any thread.
+#[must_use = "what is not run is not durable, and no other job is given out"]
 pub struct SyncJob {
+    disk: Arc<dyn Disk>,
+    files: Vec<Arc<dyn File>>,
+    dirs: Vec<PathBuf>,
     up_to: Offset,
+    /// Closed segments that start below are covered.
+    closed_below: Offset,
+    path: PathBuf,
 }
 
-/// How a [`SyncJob`] ended; goes back to the log by [`crate::log::Log::synced`].
+/// How a [`SyncJob`] ended; goes back to its log by [`Log::synced`].
 #[derive(Debug)]
+#[must_use = "the log must hear of it"]
 pub struct Synced {
-    /// What is durable if `result` is good.
-    pub up_to: Offset,
-    /// The operating system's answer. An error takes the log offline for good: what the kernel dropped, a second sync
-    /// would not bring back.
-    pub result: io::Result<()>,
+    up_to: Offset,
+    closed_below: Offset,
+    path: PathBuf,
+    names: bool,
+    result: io::Result<()>,
+}
+
+/// What is not durable yet.
+#[derive(Default)]
+pub(crate) struct Durability {
+    in_flight: bool,
+    /// The log was cut here since the job under way was given out.
+    cut_at: Option<Offset>,
+    /// Closed segments that were not synced, oldest first.
+    pub(crate) closed: Vec<Arc<Segment>>,
+    /// Producer snapshots that were not synced, by offset.
+    pub(crate) snapshots: Vec<Offset>,
+    /// The directory has names that were not synced.
+    pub(crate) names_changed: bool,
+    /// The directory's own name was not synced.
+    pub(crate) is_new: bool,
+    /// When the oldest record that is not durable was written.
+    pub(crate) waiting_since: Option<MonoTime>,
 }
 
 impl SyncJob {
-    /// What will be durable.
+    /// What will be durable, exclusive.
     pub fn up_to(&self) -> Offset {
         self.up_to
     }
 
-    /// Does it.
+    /// Does it. The log must hear of the answer.
     pub fn run(self) -> Synced {
-        unreachable!()
+        let result = self.sync();
+        let names = !self.dirs.is_empty();
+        Synced { up_to: self.up_to, closed_below: self.closed_below, path: self.path, names, result }
+    }
+
+    /// Contents first: a name must not become durable before what it stands for.
+    fn sync(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(|file| file.sync_data())?;
+        self.dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+    }
+}
+
+impl Synced {
+    /// What is durable if the job succeeded, exclusive.
+    pub fn up_to(&self) -> Offset {
+        self.up_to
+    }
+
+    /// Whether it did.
+    pub fn is_ok(&self) -> bool {
+        self.result.is_ok()
+    }
+}
+
+impl Durability {
+    pub(crate) fn on_cut(&mut self, end: Offset) {
+        self.cut_at = Some(self.cut_at.map_or(end, |before| before.min(end)));
+        self.closed.retain(|segment| segment.base() < end);
+        self.snapshots.retain(|snapshot| *snapshot <= end);
+    }
+}
+
+impl Log {
+    /// What must be synced to make the log end durable; `None` if it is, or while a job is under way.
+    pub fn sync_job(&mut self) -> Option<SyncJob> {
+        let nothing = self.ends.durable_end >= self.ends.log_end && self.durability.closed.is_empty();
+        if self.durability.in_flight || self.offline || nothing {
+            return None;
+        }
+        self.job(true)
+    }
+
+    /// What must be synced of closed segments, as after a roll; the active segment is left alone.
+    pub fn background_sync_job(&mut self) -> Option<SyncJob> {
+        if self.durability.in_flight || self.offline || self.durability.closed.is_empty() {
+            return None;
+        }
+        self.job(false)
+    }
+
+    /// Takes the end of a job: moves the durable end and the recovery point.
+    ///
+    /// # Errors
+    /// The sync failed: the log is offline for good.
+    pub fn synced(&mut self, synced: Synced, now: Now) -> Result<(), Error> {
+        self.durability.in_flight = false;
+        if let Err(error) = synced.result.context("sync", &synced.path) {
+            return Err(self.fail(error));
+        }
+        let cut_at = self.durability.cut_at.take().unwrap_or(synced.up_to);
+        let up_to = synced.up_to.min(cut_at);
+        self.durability.closed.retain(|segment| segment.base() >= synced.closed_below);
+        self.durability.snapshots.retain(|snapshot| *snapshot > synced.closed_below);
+        if synced.names {
+            self.durability.is_new = false;
+        }
+        self.recovery_point = self.recovery_point.max(up_to);
+        if up_to > self.ends.durable_end {
+            self.ends.durable_end = up_to;
+            let waits = up_to < self.ends.log_end;
+            self.durability.waiting_since = waits.then_some(now.mono);
+            self.publish();
+        }
+        Ok(())
+    }
+
+    /// Whether `flush.messages` or `flush.ms` asks for a sync now.
+    pub fn flush_due(&self, now: Now) -> bool {
+        let waiting = self.ends.log_end.0 - self.ends.durable_end.0;
+        waiting > 0
+            && (waiting >= self.config.flush_messages
+                || self.next_flush_at().is_some_and(|at| at <= now.mono))
+    }
+
+    /// When `flush.ms` asks for the next sync; `None` if it never does or everything is durable.
+    pub fn next_flush_at(&self) -> Option<MonoTime> {
+        if self.config.flush_ms == i64::MAX {
+            return None;
+        }
+        self.durability.waiting_since.map(|since| since.plus_ms(self.config.flush_ms))
+    }
+
+    fn job(&mut self, with_active: bool) -> Option<SyncJob> {
+        match self.make_job(with_active) {
+            Ok(job) => {
+                self.durability.in_flight = true;
+                Some(job)
+            }
+            Err(error) => {
+                // Without its files the log cannot be made durable: the next write says so.
+                tracing::error!(log = %self.topic_partition, %error, "cannot be synced");
+                self.offline = true;
+                None
+            }
+        }
+    }
+
+    fn make_job(&mut self, with_active: bool) -> Result<SyncJob, Error> {
+        let active = &self.active.segment;
+        let mut files = Vec::with_capacity(3 * self.durability.closed.len() + 1);
+        for segment in &self.durability.closed {
+            files.push(segment.opened()?);
+            files.extend(segment.index_files()?);
+        }
+        for snapshot in self.durability.snapshots.iter().filter(|snapshot| **snapshot <= active.base()) {
+            let path = self.home.path(FileKind::ProducerSnapshot, *snapshot);
+            files.push(self.home.disk().open(&path, OpenMode::Write).context("open", &path)?);
+        }
+        if with_active {
+            files.push(active.opened()?);
+        }
+        let dir = self.home.dir();
+        let mut dirs = Vec::new();
+        if std::mem::take(&mut self.durability.names_changed) {
+            dirs.push(dir.to_path_buf());
+        }
+        if self.durability.is_new
+            && let Some(parent) = dir.parent()
+        {
+            dirs.push(parent.to_owned());
+        }
+        self.durability.cut_at = None;
+        Ok(SyncJob {
+            disk: self.home.shared_disk(),
+            files,
+            dirs,
+            up_to: if with_active { self.ends.log_end } else { active.base() },
+            closed_below: active.base(),
+            path: dir.to_path_buf(),
+        })
+    }
+
+    /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too.
+    pub(crate) fn closing_sync_job(&mut self) -> Result<Option<SyncJob>, Error> {
+        let is_durable = self.ends.durable_end >= self.ends.log_end;
+        if is_durable && self.durability.closed.is_empty() && self.durability.snapshots.is_empty() {
+            return Ok(None);
+        }
+        let snapshots: Vec<Offset> = self.durability.snapshots.clone();
+        let mut job = self.make_job(true)?;
+        job.files.extend(self.active.segment.index_files()?);
+        for snapshot in snapshots.into_iter().filter(|snapshot| *snapshot > job.closed_below) {
+            let path = self.home.path(FileKind::ProducerSnapshot, snapshot);
+            job.files.push(self.home.disk().open(&path, OpenMode::Write).context("open", &path)?);
+        }
+        job.closed_below = Offset(i64::MAX);
+        // Index files and the snapshot may have got their names just now.
+        if job.dirs.first() != Some(&job.path) {
+            job.dirs.insert(0, job.path.clone());
+        }
+        self.durability.in_flight = true;
+        Ok(Some(job))
     }
 }

@@ -1,0 +1,311 @@
+//! Opening a log, and repairing what a crash left of it.
+//!
+//! ```text
+//! 1  leftovers      .deleted and .cleaned go; a complete .swap replaces the segments it was made from
+//! 2  segments       .log files in order; an index without its .log goes
+//! 3  clean stop     indexes are believed after a look at them; the log end follows from the last few headers
+//!    crash          from the segment of the recovery point on, every batch is checked and both indexes are made anew;
+//!                   at the first damage the log is cut, and all later segments go
+//! 4  the rest       epochs and snapshots beyond the new end go; producer state from the newest snapshot and a replay
+//! ```
+//! Invariant: the log that comes out holds whole batches with ascending offsets, and nothing below the recovery point was
+//! looked at in vain: it was synced before that point was written down.
+
+use std::io;
+use std::sync::Arc;
+
+use base::ids::{Offset, TopicId};
+use base::time::Now;
+
+use crate::config::LogConfig;
+use crate::directory::FileKind;
+use crate::disk::remove_if_there;
+use crate::epochs::{self, Epochs};
+use crate::error::{Error, IoContext};
+use crate::home::Home;
+use crate::log::{Active, Log, LogSpec, Parts, Recovery};
+use crate::partition_metadata;
+use crate::producers::Producers;
+use crate::segment::Segment;
+use crate::sync::Durability;
+use crate::view::Ends;
+
+mod leftovers;
+mod producers;
+mod segment;
+
+pub(crate) use self::producers::load_producers;
+pub(crate) use self::segment::resume;
+use self::segment::{Recovered, recover_segment};
+
+impl Log {
+    /// Makes a log that was not there before.
+    ///
+    /// # Errors
+    /// The disk failed, or the directory is there already.
+    pub fn create(spec: LogSpec, now: Now) -> Result<Self, Error> {
+        match spec.disk.metadata(&spec.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context("look at", &spec.dir),
+            Ok(_) => {
+                return Err(Error::Refused { path: spec.dir, reason: "there is a log already".into() });
+            }
+        }
+        spec.disk.create_dir_all(&spec.dir).context("create", &spec.dir)?;
+        let mut log = Self::open(spec, Recovery::NEW, now)?;
+        log.durability.is_new = true;
+        Ok(log)
+    }
+
+    /// Opens a log, repairing what a crash left.
+    ///
+    /// # Errors
+    /// The disk failed, or the directory is that of another topic of the same name.
+    pub fn open(mut spec: LogSpec, recovery: Recovery, now: Now) -> Result<Self, Error> {
+        spec.topic_id = check_topic_id(&spec)?;
+        let home = Home::new(spec.disk.clone(), spec.dir.clone());
+        let found = leftovers::clear(&home)?;
+        let mut loading = Loading {
+            home,
+            config: spec.config.clone(),
+            recovery,
+            now,
+            segments: Vec::new(),
+            snapshots: found.snapshots,
+            epochs: Epochs::default(),
+            epochs_changed: false,
+            producers: None,
+            durability: Durability::default(),
+        };
+        loading.read_epochs()?;
+        loading.load_segments(&found.segments)?;
+        loading.finish(spec)
+    }
+}
+
+/// A log while it is being opened.
+struct Loading {
+    home: Arc<Home>,
+    config: Arc<LogConfig>,
+    recovery: Recovery,
+    now: Now,
+    segments: Vec<Arc<Segment>>,
+    snapshots: Vec<Offset>,
+    epochs: Epochs,
+    epochs_changed: bool,
+    /// The state after the last recovered segment, once one was recovered.
+    producers: Option<Producers>,
+    durability: Durability,
+}
+
+impl Loading {
+    /// A checkpoint that cannot be read is made anew from the batches.
+    fn read_epochs(&mut self) -> Result<(), Error> {
+        let path = self.home.dir().join(epochs::FILE_NAME);
+        match Epochs::read(self.home.disk(), &path) {
+            Ok(epochs) => self.epochs = epochs,
+            Err(Error::Corrupt { path, reason, .. }) => {
+                tracing::warn!(path = %path.display(), reason, "made anew from the log's batches");
+                self.recovery.clean = false;
+                self.recovery.recovery_point = Offset::ZERO;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn load_segments(&mut self, bases: &[(Offset, u64)]) -> Result<(), Error> {
+        let suspect = match self.recovery.clean {
+            true => bases.len(),
+            // The recovery point is in the last segment that does not begin after it.
+            false => {
+                bases.partition_point(|(base, _)| *base <= self.recovery.recovery_point).saturating_sub(1)
+            }
+        };
+        for (index, &(base, size)) in bases.iter().enumerate() {
+            if size > i32::MAX as u64 {
+                let path = self.home.path(FileKind::Log, base);
+                return Err(Error::corrupt(&path, size, "larger than any segment can be (2147483647 bytes)"));
+            }
+            let segment = Arc::new(Segment::existing(self.home.clone(), base, size));
+            let limit = bases.get(index + 1).map(|(next, _)| *next);
+            let is_sane = index < suspect && segment.indexes_are_sane()?;
+            if is_sane {
+                self.segments.push(segment);
+                continue;
+            }
+            if self.recovery.clean || index < suspect {
+                tracing::warn!(log = %self.home.dir().display(), %base, "indexes are made anew");
+            }
+            let recovered = self.recover(&segment, limit)?;
+            let is_last = recovered.cut_bytes > 0;
+            self.segments.push(segment);
+            if is_last {
+                return self.drop_segments(&bases[index + 1..]);
+            }
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self, segment: &Arc<Segment>, limit: Option<Offset>) -> Result<Recovered, Error> {
+        let mut producers = match self.producers.take() {
+            Some(producers) => producers,
+            None => load_producers(
+                &self.home,
+                &self.config,
+                &self.segments,
+                &self.snapshots,
+                self.recovery.log_start..segment.base(),
+                self.now,
+            )?,
+        };
+        let recovered =
+            recover_segment(&self.config, segment, limit, &mut producers, &mut self.epochs, self.now)?;
+        self.epochs_changed |= recovered.epochs_changed;
+        self.producers = Some(producers);
+        self.durability.closed.push(segment.clone());
+        self.durability.names_changed = true;
+        Ok(recovered)
+    }
+
+    /// Removes segments after a damaged one, newest first, so that a crash meanwhile leaves no hole.
+    fn drop_segments(&mut self, bases: &[(Offset, u64)]) -> Result<(), Error> {
+        for (base, size) in bases.iter().rev() {
+            tracing::error!(
+                log = %self.home.dir().display(), %base, bytes = size,
+                "segment removed because it follows a damaged one"
+            );
+            for kind in FileKind::ALL {
+                self.remove(kind, *base)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, spec: LogSpec) -> Result<Log, Error> {
+        let mut log_end = self.recovery.log_start;
+        let mut active = None;
+        if let Some(last) = self.segments.last().cloned() {
+            let (resumed, end) = resume(&last, self.now)?;
+            active = Some(resumed);
+            log_end = end;
+        }
+        let first_base = self.segments.first().map_or(self.recovery.log_start, |first| first.base());
+        let mut log_start = self.recovery.log_start.max(first_base);
+        if log_start > log_end {
+            tracing::warn!(
+                log = %self.home.dir().display(), %log_start, %log_end,
+                "the log ends before its start: it is emptied"
+            );
+            let bases: Vec<_> =
+                self.segments.drain(..).map(|segment| (segment.base(), segment.size())).collect();
+            self.drop_segments(&bases)?;
+            self.durability = Durability::default();
+            self.producers = None;
+            active = None;
+            log_start = self.recovery.log_start;
+            log_end = log_start;
+        }
+        let active = match active {
+            Some(active) => active,
+            None => {
+                let segment = Arc::new(Segment::create(self.home.clone(), log_end)?);
+                self.durability.names_changed = true;
+                self.segments.push(segment.clone());
+                Active::new(segment, self.now.wall)
+            }
+        };
+        // The active segment is synced as such.
+        self.durability.closed.retain(|segment| segment.base() != active.segment.base());
+        self.epochs_changed |= self.epochs.truncate_from_end(log_end);
+        self.epochs_changed |= self.epochs.truncate_from_start(log_start);
+        self.drop_snapshots(log_end)?;
+        let producers = self.producers(log_start, log_end)?;
+        Ok(self.assemble(spec, active, producers, log_start, log_end))
+    }
+
+    fn producers(&mut self, log_start: Offset, log_end: Offset) -> Result<Producers, Error> {
+        if let Some(mut producers) = self.producers.take() {
+            producers.advance(log_end);
+            return Ok(producers);
+        }
+        if self.recovery.clean && self.snapshots.is_empty() {
+            // Kafka stops with a snapshot: without one there were no producers.
+            return Ok(Producers::starting_at(log_end));
+        }
+        load_producers(
+            &self.home,
+            &self.config,
+            &self.segments,
+            &self.snapshots,
+            log_start..log_end,
+            self.now,
+        )
+    }
+
+    /// Snapshots beyond the log end were made of what is gone.
+    fn drop_snapshots(&mut self, log_end: Offset) -> Result<(), Error> {
+        for snapshot in self.snapshots.clone().into_iter().filter(|snapshot| *snapshot > log_end) {
+            self.remove(FileKind::ProducerSnapshot, snapshot)?;
+        }
+        self.snapshots.retain(|snapshot| *snapshot <= log_end);
+        Ok(())
+    }
+
+    fn remove(&self, kind: FileKind, base: Offset) -> Result<(), Error> {
+        let path = self.home.path(kind, base);
+        remove_if_there(self.home.disk(), &path).context("remove", &path)
+    }
+
+    fn assemble(
+        mut self,
+        spec: LogSpec,
+        active: Active,
+        producers: Producers,
+        log_start: Offset,
+        log_end: Offset,
+    ) -> Log {
+        let durable_end =
+            if self.recovery.clean { log_end } else { self.recovery.recovery_point.min(log_end) };
+        self.durability.waiting_since = (durable_end < log_end).then_some(self.now.mono);
+        let high_watermark = self.recovery.high_watermark.clamp(log_start, log_end);
+        Parts {
+            spec,
+            home: self.home,
+            segments: self.segments,
+            active,
+            ends: Ends {
+                log_start,
+                local_log_start: log_start,
+                log_end,
+                durable_end: durable_end.max(log_start),
+                high_watermark,
+                last_stable: high_watermark,
+            },
+            recovery_point: durable_end,
+            producers,
+            epochs: self.epochs,
+            epochs_changed: self.epochs_changed,
+            snapshots: self.snapshots,
+            durability: self.durability,
+        }
+        .assemble()
+    }
+}
+
+/// The id in `partition.metadata`, written down if it was not known.
+fn check_topic_id(spec: &LogSpec) -> Result<Option<TopicId>, Error> {
+    let path = spec.dir.join(partition_metadata::FILE_NAME);
+    let found = partition_metadata::read(&*spec.disk, &path)?;
+    match (found, spec.topic_id) {
+        (Some(found), Some(expected)) if found != expected => Err(Error::Refused {
+            path,
+            reason: format!("belongs to topic id {found}, the cluster's topic of this name is {expected}"),
+        }),
+        (None, Some(id)) if id != TopicId::ZERO => {
+            partition_metadata::write(&*spec.disk, &path, id)?;
+            Ok(Some(id))
+        }
+        (found, _) => Ok(found),
+    }
+}

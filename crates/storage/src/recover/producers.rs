@@ -1,0 +1,80 @@
+//! Building producer state from a snapshot and the batches after it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use base::ids::Offset;
+use base::time::Now;
+use wire::batch::Batch;
+
+use crate::append::marker_of;
+use crate::config::LogConfig;
+use crate::directory::FileKind;
+use crate::error::Error;
+use crate::home::Home;
+use crate::producers::{Marker, ProducerBatch, Producers, snapshot};
+use crate::segment::Segment;
+
+/// The producers' state at the end of `range`: from the newest snapshot that is not beyond it and can be read, and the
+/// batches since; without one from the log's start.
+pub(crate) fn load_producers(
+    home: &Home,
+    config: &LogConfig,
+    segments: &[Arc<Segment>],
+    snapshots: &[Offset],
+    range: Range<Offset>,
+    now: Now,
+) -> Result<Producers, Error> {
+    let mut producers = Producers::starting_at(range.start);
+    for at in snapshots.iter().rev().filter(|at| **at <= range.end) {
+        let path = home.path(FileKind::ProducerSnapshot, *at);
+        let expiration_ms = config.producer_id_expiration_ms;
+        if let Some(found) = snapshot::read(home.disk(), &path, *at, now.wall.0, expiration_ms)? {
+            producers = found;
+            break;
+        }
+    }
+    replay(&mut producers, segments, range.end)?;
+    producers.advance(range.end);
+    Ok(producers)
+}
+
+/// Applies the batches from the state's end up to `end`.
+fn replay(producers: &mut Producers, segments: &[Arc<Segment>], end: Offset) -> Result<(), Error> {
+    let start = producers.end();
+    if start >= end {
+        return Ok(());
+    }
+    let first = segments.partition_point(|segment| segment.base() <= start).saturating_sub(1);
+    for segment in segments[first.min(segments.len())..].iter().take_while(|segment| segment.base() < end) {
+        let size = segment.size();
+        let position = segment.find(start, size)?.map_or(size, |batch| batch.position);
+        let mut scan = segment.scan(position, size)?;
+        while let Some((at, bytes)) = segment.step(scan.next_producer())? {
+            if at.base_offset >= end {
+                return Ok(());
+            }
+            apply(producers, bytes).map_err(|reason| segment.corrupt(at.position, reason))?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies one batch, of which the records need to be there only if it is a control batch.
+pub(super) fn apply(producers: &mut Producers, bytes: &[u8]) -> Result<(), String> {
+    let Ok(batch) = Batch::parse_header(bytes) else {
+        // Formats 0 and 1 know no producers.
+        return Ok(());
+    };
+    if !batch.has_producer_id() {
+        return Ok(());
+    }
+    if !batch.attributes().is_control() {
+        producers.apply(&ProducerBatch::of(&batch).expect("it has a producer"));
+        return Ok(());
+    }
+    if let Some(marker) = marker_of(bytes)? {
+        producers.apply_marker(&Marker { offset: batch.base_offset(), ..marker });
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Recovering one segment by reading all of it, and resuming one that was closed well.
+
+use std::sync::Arc;
+
+use base::ids::Offset;
+use base::time::Now;
+
+use super::producers::apply;
+use crate::config::LogConfig;
+use crate::epochs::Epochs;
+use crate::error::Error;
+use crate::log::Active;
+use crate::producers::Producers;
+use crate::scan::{BatchAt, Step};
+use crate::segment::Segment;
+
+/// What the recovery of a segment did.
+pub(super) struct Recovered {
+    /// Bytes cut off its end.
+    pub(super) cut_bytes: u64,
+    pub(super) epochs_changed: bool,
+}
+
+/// Checks every batch of a segment and makes its indexes anew; cuts it before the first that is damaged. Batches must
+/// end below `limit`, where the next segment begins.
+pub(super) fn recover_segment(
+    config: &LogConfig,
+    segment: &Arc<Segment>,
+    limit: Option<Offset>,
+    producers: &mut Producers,
+    epochs: &mut Epochs,
+    now: Now,
+) -> Result<Recovered, Error> {
+    segment.reset_indexes()?;
+    let size = segment.size();
+    let mut active = Active::new(segment.clone(), now.wall);
+    let mut scan = segment.scan(0, size)?;
+    let mut next = segment.base();
+    let mut epochs_changed = false;
+    let mut valid_bytes = 0;
+    loop {
+        let found = match scan.next_whole() {
+            Ok(Step::End) => None,
+            Ok(Step::Batch((at, bytes))) => match out_of_place(&at, next, segment.base(), limit) {
+                Some(reason) => Some(Err(reason)),
+                None => Some(apply(producers, bytes).map(|()| at)),
+            },
+            Ok(Step::Bad(bad)) => Some(Err(bad.reason)),
+            Err(error) => return Err(segment.read_failed(error)),
+        };
+        match found {
+            None => break,
+            Some(Ok(at)) => {
+                active.note(
+                    at.max_timestamp,
+                    at.last_offset,
+                    at.position,
+                    at.size as u64,
+                    config.index_interval_bytes,
+                )?;
+                epochs_changed |= epochs.latest().is_none_or(|latest| at.leader_epoch > latest)
+                    && epochs.assign(at.leader_epoch, at.base_offset);
+                next = at.next_offset();
+                valid_bytes = at.end();
+            }
+            Some(Err(reason)) => {
+                tracing::warn!(
+                    segment = %segment.path().display(), position = valid_bytes, bytes = size - valid_bytes, reason,
+                    "the end of the segment is cut off"
+                );
+                segment.truncate(valid_bytes, next)?;
+                break;
+            }
+        }
+    }
+    let (timestamp, offset) = active.max_timestamp;
+    segment.index_time(timestamp, offset)?;
+    segment.flush_indexes()?;
+    Ok(Recovered { cut_bytes: size - valid_bytes, epochs_changed })
+}
+
+/// Why a batch cannot stand where it does.
+fn out_of_place(at: &BatchAt, next: Offset, base: Offset, limit: Option<Offset>) -> Option<String> {
+    // Wrappers of formats 0 and 1 only have their last offset.
+    if at.base_offset < next {
+        return Some(format!("batch at offset {} after offset {}", at.base_offset, next.0 - 1));
+    }
+    if at.last_offset.0 - base.0 > i64::from(i32::MAX) {
+        return Some(format!("batch at offset {} is too far from the segment's first", at.base_offset));
+    }
+    let limit = limit.filter(|limit| at.last_offset >= *limit)?;
+    Some(format!("batch ends at offset {}, the next segment begins at {limit}", at.last_offset))
+}
+
+/// The state to append to a segment that is whole, and where it ends.
+pub(crate) fn resume(segment: &Arc<Segment>, now: Now) -> Result<(Active, Offset), Error> {
+    let mut active = Active::new(segment.clone(), now.wall);
+    if segment.size() == 0 {
+        return Ok((active, segment.base()));
+    }
+    if let Some(entry) = segment.last_time()? {
+        active.max_timestamp = (entry.timestamp, entry.offset);
+    }
+    active.index_bytes = segment.index_bytes()?;
+    active.first_timestamp = segment.first_batch()?.map(|first| first.max_timestamp);
+    let mut end = segment.base();
+    let mut scan = segment.scan_tail(segment.size())?;
+    while let Some(batch) = segment.step(scan.next_header())? {
+        if batch.max_timestamp > active.max_timestamp.0 {
+            active.max_timestamp = (batch.max_timestamp, batch.last_offset);
+        }
+        active.bytes_since_index_entry += batch.size as u64;
+        end = batch.next_offset();
+    }
+    Ok((active, end))
+}

@@ -1,0 +1,229 @@
+//! Walking over the batches of a segment file, from any position.
+//!
+//! Two walks: over headers alone, which reads little and trusts lengths, and over whole batches with their checksums,
+//! which is what recovery trusts. Both end at the first byte that cannot belong to a batch, and say why.
+
+use std::io;
+use std::sync::Arc;
+
+use base::ids::{LeaderEpoch, Offset};
+use wire::batch::{BATCH_HEADER_SIZE, Batch, BatchError, LogEntry, NO_TIMESTAMP};
+
+use crate::disk::{File, read_full};
+
+/// Bytes that a walk over headers reads at once: what usually lies between two entries of the offset index.
+const HEADER_CHUNK: usize = 4096;
+/// Bytes that a walk over whole batches reads at once.
+const BATCH_CHUNK: usize = 256 * 1024;
+
+/// Where a batch stands, and what its header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchAt {
+    /// Its first byte, from the begin of the file.
+    pub(crate) position: u64,
+    /// All its bytes.
+    pub(crate) size: usize,
+    /// Of formats 0 and 1, whose wrapper has only the last offset: that one.
+    pub(crate) base_offset: Offset,
+    pub(crate) last_offset: Offset,
+    pub(crate) max_timestamp: i64,
+    pub(crate) leader_epoch: LeaderEpoch,
+    pub(crate) magic: i8,
+}
+
+impl BatchAt {
+    pub(crate) fn next_offset(&self) -> Offset {
+        self.last_offset.next()
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.size as u64
+    }
+
+    /// Reads what stands at the begin of `bytes`, of which only the header must be there.
+    fn parse(bytes: &[u8], position: u64) -> Result<Self, BatchError> {
+        let entry = LogEntry::peek(bytes)?;
+        if entry.magic < 2 {
+            return Ok(Self {
+                position,
+                size: entry.size,
+                base_offset: entry.offset,
+                last_offset: entry.offset,
+                max_timestamp: legacy_timestamp(bytes, entry.magic),
+                leader_epoch: LeaderEpoch::NONE,
+                magic: entry.magic,
+            });
+        }
+        let batch = Batch::parse_header(bytes)?;
+        Ok(Self {
+            position,
+            size: batch.size(),
+            base_offset: batch.base_offset(),
+            last_offset: batch.last_offset(),
+            max_timestamp: batch.max_timestamp(),
+            leader_epoch: batch.partition_leader_epoch(),
+            magic: 2,
+        })
+    }
+}
+
+/// Format 1 has a timestamp after magic and attributes, format 0 has none.
+fn legacy_timestamp(bytes: &[u8], magic: i8) -> i64 {
+    const TIMESTAMP: usize = 18;
+    match bytes.get(TIMESTAMP..TIMESTAMP + 8) {
+        Some(timestamp) if magic == 1 => i64::from_be_bytes(*timestamp.first_chunk().expect("8 bytes")),
+        _ => NO_TIMESTAMP,
+    }
+}
+
+/// Why a walk ended before the end of the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadBatch {
+    /// Everything before is whole batches.
+    pub(crate) position: u64,
+    pub(crate) reason: String,
+}
+
+/// What a step of a walk found.
+pub(crate) enum Step<T> {
+    Batch(T),
+    Bad(BadBatch),
+    End,
+}
+
+/// A walk over the batches in `[position, end)` of a file.
+pub(crate) struct Scan {
+    file: Arc<dyn File>,
+    position: u64,
+    end: u64,
+    /// Bytes of the file from `buffer_at`.
+    buffer: Vec<u8>,
+    buffer_at: u64,
+}
+
+impl Scan {
+    pub(crate) fn new(file: Arc<dyn File>, position: u64, end: u64) -> Self {
+        Self { file, position, end, buffer: Vec::new(), buffer_at: position }
+    }
+
+    /// Where the next batch starts.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next batch's header; only its length and magic were checked.
+    pub(crate) fn next_header(&mut self) -> io::Result<Step<BatchAt>> {
+        self.header(HEADER_CHUNK)
+    }
+
+    /// The next batch's header, for a control batch with all its bytes; checksums are not looked at.
+    pub(crate) fn next_producer(&mut self) -> io::Result<Step<(BatchAt, &[u8])>> {
+        let batch = match self.header(HEADER_CHUNK)? {
+            Step::End => return Ok(Step::End),
+            Step::Bad(bad) => return Ok(Step::Bad(bad)),
+            Step::Batch(batch) => batch,
+        };
+        let head = BATCH_HEADER_SIZE.min(batch.size);
+        self.position = batch.position;
+        let is_control =
+            Batch::parse_header(self.bytes(head, HEADER_CHUNK)?).is_ok_and(|it| it.attributes().is_control());
+        let needed = if is_control { batch.size } else { head };
+        self.bytes(needed, HEADER_CHUNK)?;
+        self.position = batch.end();
+        let start = (batch.position - self.buffer_at) as usize;
+        let end = self.buffer.len().min(start + needed);
+        Ok(Step::Batch((batch, &self.buffer[start..end])))
+    }
+
+    /// The next batch with all its bytes; its checksum was compared.
+    pub(crate) fn next_whole(&mut self) -> io::Result<Step<(BatchAt, &[u8])>> {
+        let at = self.position;
+        match self.header(BATCH_CHUNK)? {
+            Step::End => Ok(Step::End),
+            Step::Bad(bad) => Ok(Step::Bad(bad)),
+            Step::Batch(batch) => {
+                self.position = at;
+                let bytes = self.bytes(batch.size, BATCH_CHUNK)?;
+                let (valid, short) =
+                    (bytes.len() == batch.size && is_crc_valid(bytes, batch.magic), bytes.len());
+                if !valid {
+                    let reason = if short < batch.size {
+                        "the file ends inside"
+                    } else {
+                        "its checksum does not match"
+                    };
+                    return Ok(Step::Bad(BadBatch {
+                        position: at,
+                        reason: format!("batch at offset {}: {reason}", batch.base_offset),
+                    }));
+                }
+                self.position = batch.end();
+                let start = (at - self.buffer_at) as usize;
+                Ok(Step::Batch((batch, &self.buffer[start..start + batch.size])))
+            }
+        }
+    }
+
+    fn header(&mut self, chunk: usize) -> io::Result<Step<BatchAt>> {
+        if self.position >= self.end {
+            return Ok(Step::End);
+        }
+        let (left, position) = (self.left(), self.position);
+        let found = BatchAt::parse(self.bytes(BATCH_HEADER_SIZE.min(left), chunk)?, position);
+        Ok(self.step(found))
+    }
+
+    fn step(&mut self, found: Result<BatchAt, BatchError>) -> Step<BatchAt> {
+        let bad = |reason| Step::Bad(BadBatch { position: self.position, reason });
+        match found {
+            Ok(batch) if batch.end() > self.end => bad(format!(
+                "batch at offset {} needs {} bytes, {} are left",
+                batch.base_offset,
+                batch.size,
+                self.left()
+            )),
+            Ok(batch) if batch.last_offset < batch.base_offset || batch.last_offset.0 == i64::MAX => {
+                bad(format!("batch ends at offset {}, before it begins", batch.last_offset))
+            }
+            Ok(batch) => {
+                self.position = batch.end();
+                Step::Batch(batch)
+            }
+            Err(reason) => bad(reason.to_string()),
+        }
+    }
+
+    fn left(&self) -> usize {
+        usize::try_from(self.end - self.position).unwrap_or(usize::MAX)
+    }
+
+    /// The next `needed` bytes (or fewer, if the file is shorter than it was), reading at least a chunk when they are not
+    /// in the buffer.
+    fn bytes(&mut self, needed: usize, chunk: usize) -> io::Result<&[u8]> {
+        let buffer_end = self.buffer_at + self.buffer.len() as u64;
+        if self.position < self.buffer_at || self.position + needed as u64 > buffer_end {
+            let length = needed.max(chunk).min(self.left());
+            self.buffer.resize(length, 0);
+            let filled = read_full(&*self.file, &mut self.buffer, self.position)?;
+            self.buffer.truncate(filled);
+            self.buffer_at = self.position;
+        }
+        let start = (self.position - self.buffer_at) as usize;
+        Ok(&self.buffer[start..self.buffer.len().min(start + needed)])
+    }
+}
+
+fn is_crc_valid(bytes: &[u8], magic: i8) -> bool {
+    match magic {
+        2 => Batch::parse(bytes).is_ok_and(|batch| batch.is_crc_valid()),
+        _ => legacy_crc_is_valid(bytes),
+    }
+}
+
+/// Formats 0 and 1: CRC-32 of what follows the checksum.
+fn legacy_crc_is_valid(bytes: &[u8]) -> bool {
+    const CRC: usize = 12;
+    let Some((head, body)) = bytes.split_at_checked(CRC + 4) else { return false };
+    let stored = u32::from_be_bytes(*head[CRC..].first_chunk().expect("4 bytes"));
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body) as u32 == stored
+}
