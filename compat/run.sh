@@ -1,9 +1,10 @@
 #!/bin/bash
 # Records produced by one published client, read by another by assignment, in every codec: the same bytes in the same order?
 #
-#   run.sh BOOTSTRAP [--records N] [--pairs ring|full] [--clients a,b] [--codecs a,b] [--seed N] [--keep]
+#   run.sh [BOOTSTRAP] [--records N] [--pairs ring|full] [--clients a,b] [--codecs a,b] [--seed N] [--keep]
 #
-#   --records  records for each producer and codec (2000; the full proof is 1000000)
+#   BOOTSTRAP  the broker; without it, a node is started for the run (on-a-node.sh)
+#   --records  records for each producer and codec ($COMPAT_RECORDS or 2000; the full proof is 1000000)
 #   --pairs    ring: each producer is read by the next client of the list and by franz-go, which also shows the codec
 #              of the batches; full: every producer is read by every client
 #   --keep     leave the topics behind
@@ -15,8 +16,8 @@ ALL_CLIENTS=(java kcat franz-go confluent-kafka sarama kafka-python aiokafka kaf
 ALL_CODECS=(none gzip snappy lz4 zstd)
 ADMINS=(confluent-kafka franz-go java)
 
-usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-bootstrap= records=2000 pairs=ring seed=1 keep= clients=("${ALL_CLIENTS[@]}") codecs=("${ALL_CODECS[@]}")
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+all=("$@") bootstrap= records=${COMPAT_RECORDS:-2000} pairs=ring seed=1 keep= clients=("${ALL_CLIENTS[@]}") codecs=("${ALL_CODECS[@]}")
 while [ $# -gt 0 ]; do
   case $1 in
     --keep) keep=yes; shift; continue;;
@@ -30,7 +31,7 @@ while [ $# -gt 0 ]; do
     *) [ -z "$bootstrap" ] || usage; bootstrap=$1; shift;;
   esac
 done
-[ -n "$bootstrap" ] || usage
+[ -n "$bootstrap" ] || exec "$COMPAT/on-a-node.sh" "$0" BOOTSTRAP "${all[@]}"
 [[ $pairs = ring || $pairs = full ]] || usage
 for client in "${clients[@]}"; do [ -x "$COMPAT/$client/client" ] || { echo "no client $client" >&2; usage; }; done
 for codec in "${codecs[@]}"; do [[ " ${ALL_CODECS[*]} " = *" $codec "* ]] || { echo "no codec $codec" >&2; usage; }; done
