@@ -22,7 +22,6 @@ fn main() {
     write("records.rs", Ok(records.emit_messages()));
     write("metadata_record.rs", Ok(records.emit_records("metadata", "MetadataRecord")));
     write("remote_log_record.rs", Ok(records.emit_records("remote_log", "RemoteLogRecord")));
-    let each = messages.emit_each("each_message", "crate::messages")
-        + &records.emit_each("each_record", "crate::records");
+    let each = messages.emit_each("each_message", "messages") + &records.emit_each("each_record", "records");
     write("each.rs", Ok(each));
 }

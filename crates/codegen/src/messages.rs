@@ -69,11 +69,14 @@ impl Definitions {
         emit_api::emit_records(&self.messages, family, name)
     }
 
-    /// A macro that calls another one with the path of every message: `each_message!(visit)`.
+    /// A macro `name!(visit)` that calls `visit!(path)` with the path of every message, these being in `module`.
     pub fn emit_each(&self, name: &str, module: &str) -> String {
-        let mut source = format!("macro_rules! {name} {{\n    ($visit:ident) => {{\n");
+        let mut source = format!(
+            "/// Calls `$visit!(path)` for every message of [`{module}`].\n#[macro_export]\n\
+             macro_rules! {name} {{\n    ($visit:ident) => {{\n"
+        );
         for message in &self.messages {
-            let path = format!("{module}::{}::{}", names::snake(&message.name), message.name);
+            let path = format!("$crate::{module}::{}::{}", names::snake(&message.name), message.name);
             let _ = writeln!(source, "        $visit!({path});");
         }
         source.push_str("    };\n}\n");

@@ -149,6 +149,14 @@ pub(crate) fn nullable_struct<T: Struct>(input: &mut Reader, v: i16) -> Result<O
     if input.i8()? < 0 { Ok(None) } else { T::read(input, v).map(Some) }
 }
 
+/// The same in a tagged field, where the mark is a uvarint: 0 is null.
+pub(crate) fn nullable_tagged_struct<T: Struct>(
+    input: &mut Reader,
+    v: i16,
+) -> Result<Option<T>, DecodeError> {
+    if input.uvarint()? == 0 { Ok(None) } else { T::read(input, v).map(Some) }
+}
+
 /// Refuses null.
 pub(crate) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, DecodeError> {
     value.ok_or(DecodeError::UnexpectedNull(field))
@@ -323,6 +331,16 @@ pub(crate) fn put_nullable_struct<T: Struct>(
         }
     }
     Ok(())
+}
+
+/// Writes a struct or null in a tagged field.
+pub(crate) fn put_nullable_tagged_struct<T: Struct>(
+    out: &mut Output,
+    value: Option<&T>,
+    v: i16,
+) -> Result<(), EncodeError> {
+    out.put_uvarint(u32::from(value.is_some()));
+    value.map_or(Ok(()), |value| value.write(out, v))
 }
 
 /// Refuses a field that has a value in a version without it.

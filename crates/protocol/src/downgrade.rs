@@ -19,9 +19,19 @@ const fn rule(api: ApiKey, code: ErrorCode, version: i16, instead: ErrorCode) ->
     Downgrade { api, code, version, instead }
 }
 
-static DOWNGRADES: [Downgrade; 10] = [
+static DOWNGRADES: [Downgrade; 13] = [
     // A concurrent transaction ends by itself: before the client retries such errors, a retriable one (KIP-890).
     rule(ApiKey::PRODUCE, ErrorCode::CONCURRENT_TRANSACTIONS, 12, ErrorCode::NOT_ENOUGH_REPLICAS),
+    // Before there was an error that only asks for an abort (KIP-890).
+    rule(ApiKey::PRODUCE, ErrorCode::TRANSACTION_ABORTABLE, 11, ErrorCode::INVALID_TXN_STATE),
+    rule(ApiKey::TXN_OFFSET_COMMIT, ErrorCode::TRANSACTION_ABORTABLE, 4, ErrorCode::INVALID_TXN_STATE),
+    // Producers before 2.0 fall over a coordinator that is loading.
+    rule(
+        ApiKey::TXN_OFFSET_COMMIT,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        2,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+    ),
     rule(ApiKey::FETCH, ErrorCode::KAFKA_STORAGE_ERROR, 6, ErrorCode::NOT_LEADER_OR_FOLLOWER),
     rule(ApiKey::LIST_OFFSETS, ErrorCode::OFFSET_NOT_AVAILABLE, 5, ErrorCode::LEADER_NOT_AVAILABLE),
     rule(ApiKey::METADATA, ErrorCode::LISTENER_NOT_FOUND, 6, ErrorCode::LEADER_NOT_AVAILABLE),

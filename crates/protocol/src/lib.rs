@@ -41,5 +41,7 @@ pub mod records {
     include!(concat!(env!("OUT_DIR"), "/records.rs"));
 }
 
+include!(concat!(env!("OUT_DIR"), "/each.rs"));
+
 #[cfg(test)]
 mod tests;

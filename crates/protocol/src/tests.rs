@@ -6,6 +6,7 @@
 mod bounds;
 mod hand_made;
 mod random;
+mod recorded;
 mod round_trip;
 mod versions;
 
@@ -17,8 +18,6 @@ use wire::reader::{DecodeError, Reader};
 
 use crate::message::Message;
 use crate::schema::Schema;
-
-include!(concat!(env!("OUT_DIR"), "/each.rs"));
 
 /// One message's codec without its type.
 pub(crate) trait Codec {

@@ -98,6 +98,9 @@ fn value(message: &Message, one: &Struct, field: &Field) -> String {
         (Type::Bytes, _) => format!("codec::bytes(input, {flex}, {name:?})?"),
         (Type::Records, _) if optional => format!("codec::nullable_records(input, {flex})?"),
         (Type::Records, _) => format!("codec::records(input, {flex}, {name:?})?"),
+        (Type::Struct(_), _) if optional && field.tag.is_some() => {
+            "codec::nullable_tagged_struct(input, v)?".to_owned()
+        }
         (Type::Struct(_), _) if optional => "codec::nullable_struct(input, v)?".to_owned(),
         (Type::Struct(struct_name), _) => format!("{struct_name}::read(input, v)?"),
         (Type::Error, _) => "ErrorCode(input.i16()?)".to_owned(),

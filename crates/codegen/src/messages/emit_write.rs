@@ -98,6 +98,9 @@ fn value(message: &Message, one: &Struct, field: &Field) -> String {
             let piece = if optional { format!("{place}.as_ref()") } else { format!("Some(&{place})") };
             format!("codec::put_records(out, {piece}, {flex}, {name:?})?;")
         }
+        (Type::Struct(_), _) if optional && field.tag.is_some() => {
+            format!("codec::put_nullable_tagged_struct(out, {place}.as_ref(), v)?;")
+        }
         (Type::Struct(_), _) if optional => format!("codec::put_nullable_struct(out, {place}.as_ref(), v)?;"),
         (Type::Struct(_), _) => format!("{place}.write(out, v)?;"),
         (Type::Error, _) => format!("out.put_i16({place}.0);"),

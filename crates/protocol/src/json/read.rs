@@ -79,8 +79,11 @@ fn one(field: &Field, v: i16, flex: bool, compact: bool, input: &mut Reader) -> 
             codec::nullable_bytes(input, compact)?.map(|bytes: Bytes| base64::encode(&bytes)).into()
         }
         Kind::Struct(below) => {
-            if !field.array && field.is_nullable_in(v) && input.i8()? < 0 {
-                return Ok(Value::Null);
+            if !field.array && field.is_nullable_in(v) {
+                let null = if field.tag.is_some() { input.uvarint()? == 0 } else { input.i8()? < 0 };
+                if null {
+                    return Ok(Value::Null);
+                }
             }
             fields(below, v, flex, input)?
         }

@@ -100,7 +100,11 @@ fn one(
         }
         Kind::Struct(below) => {
             if !field.array && field.is_nullable_in(v) {
-                out.put_i8(if value.is_null() { -1 } else { 1 });
+                match (value.is_null(), field.tag) {
+                    (false, _) => out.put_i8(1),
+                    (true, None) => out.put_i8(-1),
+                    (true, Some(_)) => out.put_i8(0),
+                }
                 if value.is_null() {
                     return Ok(());
                 }
