@@ -117,7 +117,7 @@ impl<S: Session> Connection<S> {
         self.hand_over(now)?;
         self.session.end_of_input(now);
         while let Some(output) = self.session.next_output() {
-            self.sending.push(output)?;
+            self.sending.push(output?)?;
         }
         let wrote = self.write(cx, now)?;
         let read = self.read(cx, now)?;

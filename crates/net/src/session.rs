@@ -46,7 +46,10 @@ pub trait Session: Send {
     fn advance(&mut self, now: Now) -> Result<(), Close>;
 
     /// The next reply, if the oldest unanswered request has one.
-    fn next_output(&mut self) -> Option<Output>;
+    ///
+    /// # Errors
+    /// The request asks for the connection to close.
+    fn next_output(&mut self) -> Option<Result<Output, Close>>;
 
     /// When [`Session::advance`] must be called at the latest.
     fn next_timeout(&self) -> Option<MonoTime>;

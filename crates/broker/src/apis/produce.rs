@@ -1,0 +1,332 @@
+//! Produce: batches of clients go to the shards of their partitions, and one response gathers what came of them.
+//!
+//! Invariant: every partition of the request is answered exactly once: refused here, answered by its shard, or timed out;
+//! the response leaves when the last one is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::error_code::ErrorCode;
+use base::ids::{Offset, PartitionIndex, TopicId};
+use net::permits::Permit;
+use net::session::Close;
+use protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
+};
+use replication::acks::Acks;
+use storage::append::{AppendRefusal, Appended};
+use wire::compress::CompressionType;
+use wire::piece::Piece;
+
+use crate::broker::Broker;
+use crate::context::RequestContext;
+use crate::dispatch::{self, Call};
+use crate::partition::PartitionHandle;
+use crate::replies::{Expire, Replies, Reply, Ticket};
+use crate::shard::{Append, Effects, Op};
+
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+/// The first version that names topics by id (KIP-516).
+const TOPIC_IDS_FROM: i16 = 13;
+/// The first version whose errors say who leads (KIP-951).
+const LEADER_FROM: i16 = 10;
+/// The only client that may write to internal topics.
+const ADMIN_CLIENT: &str = "__admin_client";
+
+/// A produce whose partitions are not all answered.
+pub struct PendingProduce {
+    context: RequestContext,
+    acks: Acks,
+    ticket: Ticket,
+    replies: Arc<Replies>,
+    broker: Arc<Broker>,
+    state: Mutex<State>,
+}
+
+struct State {
+    response: ProduceResponse,
+    /// Partitions without an answer.
+    remaining: usize,
+    /// By topic and partition in the response: whether it is answered.
+    answered: Vec<Vec<bool>>,
+    _permit: Option<Permit>,
+}
+
+/// One partition of a produce.
+pub struct ProducePart {
+    pending: Arc<PendingProduce>,
+    topic: u32,
+    partition: u32,
+}
+
+/// Takes up a produce.
+pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
+    let request: ProduceRequest = call.decode()?;
+    let acks = Acks::from_wire(request.acks);
+    let pending = Arc::new(PendingProduce {
+        context: call.context.clone(),
+        // An answer is owed when the number means nothing: error 21.
+        acks: acks.unwrap_or(Acks::Leader),
+        ticket: call.ticket,
+        replies: call.replies.clone(),
+        broker: call.broker.clone(),
+        state: Mutex::new(State::new(&request, call.permit.take())),
+    });
+    if acks == Some(Acks::All) {
+        let deadline = call.now.mono.plus_ms(request.timeout_ms.into());
+        call.replies.expire_at(call.ticket, deadline, pending.clone());
+    }
+    let mut effects = Effects::default();
+    if request.topic_data.iter().all(|topic| topic.partition_data.is_empty()) {
+        pending.finish_if_complete(&mut effects);
+    }
+    let transactional = request.transactional_id.is_some();
+    for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
+        let found = call.broker.find_topic(&topic, pending.by_id());
+        for (place, data) in topic.partition_data.into_iter().enumerate() {
+            let part = ProducePart {
+                pending: pending.clone(),
+                topic: topic_place as u32,
+                partition: place as u32,
+            };
+            let append = match (&found, acks) {
+                (_, None) => Err(AppendRefusal::of(ErrorCode::INVALID_REQUIRED_ACKS)),
+                (Err(code), _) => Err(AppendRefusal::of(*code)),
+                (Ok(id), Some(acks)) => {
+                    pending.admit(*id, data, transactional).map(|admitted| (admitted, acks))
+                }
+            };
+            match append {
+                Ok(((handle, batch), acks)) => {
+                    let append = Append { slot: handle.slot, batch, acks, part };
+                    call.gathered.push(&handle.shard, Op::Append(append));
+                }
+                Err(refusal) => part.refuse(refusal, &mut effects),
+            }
+        }
+    }
+    for replies in effects.wakes {
+        replies.wake();
+    }
+    Ok(())
+}
+
+impl PendingProduce {
+    fn by_id(&self) -> bool {
+        self.context.header.api_version >= TOPIC_IDS_FROM
+    }
+
+    /// What is checked before the shard is asked.
+    fn admit(
+        &self,
+        topic: TopicId,
+        data: PartitionProduceData,
+        transactional: bool,
+    ) -> Result<(PartitionHandle, bytes::Bytes), AppendRefusal> {
+        let handle = self
+            .broker
+            .partition(topic, PartitionIndex(data.index))
+            .map_err(AppendRefusal::of)?;
+        let internal = Broker::is_internal(&handle.shared.topic);
+        if internal && self.context.header.client_id.as_deref() != Some(ADMIN_CLIENT) {
+            return Err(AppendRefusal::of(ErrorCode::INVALID_TOPIC_EXCEPTION));
+        }
+        let Some(Piece::Memory(batch)) = data.records else {
+            return Err(AppendRefusal::new(ErrorCode::INVALID_RECORD, "the partition has no records"));
+        };
+        let Ok(header) = wire::batch::Batch::parse(&batch) else {
+            // The log's own validation says precisely what is wrong with it.
+            return Ok((handle, batch));
+        };
+        if header.attributes().compression() == Ok(CompressionType::Zstd) && self.context.header.api_version < ZSTD_FROM {
+            return Err(AppendRefusal::of(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE));
+        }
+        if header.attributes().is_transactional() || transactional {
+            return Err(AppendRefusal::new(
+                ErrorCode::INVALID_TXN_STATE,
+                "transactions are not supported by this broker",
+            ));
+        }
+        Ok((handle, batch))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(
+        &self,
+        part: (u32, u32),
+        fill: impl FnOnce(&mut PartitionProduceResponse),
+        effects: &mut Effects,
+    ) {
+        {
+            let mut state = self.state();
+            let answered = &mut state.answered[part.0 as usize][part.1 as usize];
+            if std::mem::replace(answered, true) {
+                return;
+            }
+            state.remaining -= 1;
+            let topic = &mut state.response.responses[part.0 as usize];
+            fill(&mut topic.partition_responses[part.1 as usize]);
+        }
+        self.finish_if_complete(effects);
+    }
+
+    fn finish_if_complete(&self, effects: &mut Effects) {
+        let response = {
+            let mut state = self.state();
+            if state.remaining > 0 {
+                return;
+            }
+            state._permit = None;
+            std::mem::take(&mut state.response)
+        };
+        if self.replies.fulfil(self.ticket, self.reply(response)) {
+            effects.wakes.push(self.replies.clone());
+        }
+    }
+
+    fn reply(&self, mut response: ProduceResponse) -> Reply {
+        let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+        let failed = partitions.find(|partition| partition.error_code != ErrorCode::NONE);
+        if self.acks == Acks::None {
+            // Without an answer, closing is the only way to tell the client.
+            return match failed {
+                Some(partition) => Reply::Close(format!("a produce with acks 0 failed: {}", partition.error_code)),
+                None => Reply::Silent,
+            };
+        }
+        if failed.is_some() && self.context.header.api_version >= LEADER_FROM {
+            self.say_leaders(&mut response);
+        }
+        dispatch::reply(&self.context, &response)
+    }
+
+    /// KIP-951: who leads instead, so that the client need not ask for metadata.
+    fn say_leaders(&self, response: &mut ProduceResponse) {
+        let image = self.broker.image();
+        for topic in &mut response.responses {
+            for partition in &mut topic.partition_responses {
+                if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER {
+                    continue;
+                }
+                let found = match self.by_id() {
+                    true => image.topic_by_id(TopicId(topic.topic_id)),
+                    false => image.topic_by_name(&topic.name),
+                };
+                let found = found.and_then(|topic| topic.partition(PartitionIndex(partition.index)));
+                if let Some(found) = found {
+                    partition.current_leader =
+                        LeaderIdAndEpoch { leader_id: found.leader.0, leader_epoch: found.leader_epoch.0 };
+                }
+            }
+        }
+        response.node_endpoints = self
+            .broker
+            .endpoints(&self.context.connection)
+            .map(|endpoint| NodeEndpoint {
+                node_id: endpoint.id.0,
+                host: endpoint.host,
+                port: endpoint.port,
+                rack: endpoint.rack,
+            })
+            .collect();
+    }
+}
+
+impl Expire for PendingProduce {
+    fn expire(&self) {
+        let mut effects = Effects::default();
+        let open: Vec<(u32, u32)> = {
+            let state = self.state();
+            let topics = state.answered.iter().enumerate();
+            let open = topics.flat_map(|(topic, partitions)| {
+                let open = partitions.iter().enumerate().filter(|(_, answered)| !**answered);
+                open.map(move |(partition, _)| (topic as u32, partition as u32))
+            });
+            open.collect()
+        };
+        for part in open {
+            self.settle(part, |response| fill_error(response, ErrorCode::REQUEST_TIMED_OUT), &mut effects);
+        }
+        for replies in effects.wakes {
+            replies.wake();
+        }
+    }
+}
+
+impl ProducePart {
+    /// The batch is in the log as far as the producer asked.
+    pub(crate) fn accept(self, appended: Appended, effects: &mut Effects) {
+        let fill = |response: &mut PartitionProduceResponse| {
+            response.base_offset = appended.first_offset.0;
+            response.log_append_time_ms = appended.log_append_time.map_or(-1, |time| time.0);
+            response.log_start_offset = appended.log_start_offset.0;
+        };
+        self.pending.settle((self.topic, self.partition), fill, effects);
+    }
+
+    /// The batch is not taken.
+    pub(crate) fn refuse(self, refusal: AppendRefusal, effects: &mut Effects) {
+        self.refuse_at(Offset::NONE, refusal, effects);
+    }
+
+    /// The batch is not taken by a log that starts at `log_start`, which some errors tell.
+    pub(crate) fn refuse_at(self, log_start: Offset, refusal: AppendRefusal, effects: &mut Effects) {
+        let fill = |response: &mut PartitionProduceResponse| {
+            fill_error(response, refusal.code);
+            if refusal.tells_log_start_offset {
+                response.log_start_offset = log_start.0;
+            }
+            response.error_message = refusal.message;
+            response.record_errors = refusal
+                .record_errors
+                .into_iter()
+                .map(|error| BatchIndexAndErrorMessage {
+                    batch_index: error.batch_index,
+                    batch_index_error_message: error.message,
+                })
+                .collect();
+        };
+        self.pending.settle((self.topic, self.partition), fill, effects);
+    }
+
+    /// The partition left this node between its resolution and the append.
+    pub(crate) fn refuse_gone(self, effects: &mut Effects) {
+        self.refuse(AppendRefusal::of(ErrorCode::NOT_LEADER_OR_FOLLOWER), effects);
+    }
+}
+
+impl State {
+    fn new(request: &ProduceRequest, permit: Option<Permit>) -> Self {
+        let responses: Vec<_> = request.topic_data.iter().map(empty_response).collect();
+        let answered: Vec<_> =
+            request.topic_data.iter().map(|topic| vec![false; topic.partition_data.len()]).collect();
+        let remaining = answered.iter().map(Vec::len).sum();
+        let response = ProduceResponse { responses, ..ProduceResponse::default() };
+        Self { response, remaining, answered, _permit: permit }
+    }
+}
+
+fn empty_response(topic: &TopicProduceData) -> TopicProduceResponse {
+    let partition = |data: &PartitionProduceData| PartitionProduceResponse {
+        index: data.index,
+        base_offset: -1,
+        ..PartitionProduceResponse::default()
+    };
+    TopicProduceResponse {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partition_responses: topic.partition_data.iter().map(partition).collect(),
+    }
+}
+
+fn fill_error(response: &mut PartitionProduceResponse, code: ErrorCode) {
+    response.error_code = code;
+    response.base_offset = -1;
+    response.log_append_time_ms = -1;
+    response.log_start_offset = -1;
+}

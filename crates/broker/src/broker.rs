@@ -1,0 +1,264 @@
+//! What every connection of a node shares: the image, the partitions, the sessions of fetchers, the way to the controller.
+//!
+//! Invariant: the image and the table of partitions only change together, by [`crate::publish`]: a topic is told to
+//! clients after its logs are there, and its logs go after it is no longer told.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use base::config::BrokerConfig;
+use base::error_code::ErrorCode;
+use base::ids::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
+use base::time::Now;
+use metadata::image::Image;
+use metadata::controller::{ControllerRequest, ControllerVerb};
+use protocol::messages::produce_request::TopicProduceData;
+use replication::fetch_session::{FetchSessions, OpenFetch, Outcome, SessionRequest};
+
+use crate::context::ConnectionContext;
+use crate::controller::{ControllerHandle, auto_create_request};
+use crate::metrics::Metrics;
+use crate::partition::PartitionHandle;
+use crate::producer_ids::ProducerIds;
+
+/// Topics that Kafka keeps for itself.
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// Random bits from the node's one source; a seeded one in the simulator.
+pub type Random = Arc<dyn Fn() -> u128 + Send + Sync>;
+
+/// A node's broker.
+pub struct Broker {
+    node: NodeId,
+    config: Arc<BrokerConfig>,
+    image: RwLock<Arc<Image>>,
+    partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
+    fetch_sessions: Mutex<FetchSessions>,
+    producer_ids: ProducerIds,
+    controller: Arc<ControllerHandle>,
+    random: Random,
+    metrics: Metrics,
+}
+
+/// A broker as one client is to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerEndpoint {
+    /// Its id.
+    pub id: NodeId,
+    /// A name or address.
+    pub host: String,
+    /// A port.
+    pub port: i32,
+    /// Its rack, if it has one.
+    pub rack: Option<String>,
+    /// Whether it is registered but must not be used.
+    pub is_fenced: bool,
+}
+
+impl Broker {
+    /// A broker that hosts nothing yet.
+    pub fn new(
+        node: NodeId,
+        config: Arc<BrokerConfig>,
+        image: Arc<Image>,
+        controller: Arc<ControllerHandle>,
+        random: Random,
+    ) -> Self {
+        let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+        Self {
+            node,
+            config,
+            image: RwLock::new(image),
+            partitions: RwLock::default(),
+            fetch_sessions: Mutex::new(FetchSessions::new(slots)),
+            producer_ids: ProducerIds::new(node, controller.clone()),
+            controller,
+            random,
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// What it was started with.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// The metadata as of now; a request takes it once.
+    pub fn image(&self) -> Arc<Image> {
+        self.image.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The way to the active controller.
+    pub fn controller(&self) -> &ControllerHandle {
+        &self.controller
+    }
+
+    /// Asks the controller for topics that clients asked about. They are told to come back meanwhile.
+    pub(crate) fn create_missing_topics(&self, names: BTreeSet<String>) {
+        let names = self.controller.begin_creating(names);
+        if names.is_empty() {
+            return;
+        }
+        let request = auto_create_request(&names, self.config.request_timeout_ms);
+        let controller = self.controller.clone();
+        let on_reply = Box::new(move |_| controller.end_creating(&names));
+        let request = ControllerRequest::internal(ControllerVerb::CreateTopics(request));
+        self.controller.submit(request, on_reply);
+    }
+
+    /// Hands out producer ids.
+    pub fn producer_ids(&self) -> &ProducerIds {
+        &self.producer_ids
+    }
+
+    /// Whether Kafka keeps the topic for itself.
+    pub fn is_internal(topic: &str) -> bool {
+        INTERNAL_TOPICS.contains(&topic)
+    }
+
+    /// How many partitions this node hosts.
+    pub fn partition_count(&self) -> usize {
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A partition that this node hosts.
+    ///
+    /// # Errors
+    /// 100 or 3 when the metadata does not know it, 56 when its disk failed, 6 when it is elsewhere.
+    pub fn partition(&self, topic: TopicId, index: PartitionIndex) -> Result<PartitionHandle, ErrorCode> {
+        let found = {
+            let partitions = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
+            partitions.get(&(topic, index)).cloned()
+        };
+        match found {
+            Some(handle) if handle.shared.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+            Some(handle) => Ok(handle),
+            None => Err(self.why_absent(topic, index)),
+        }
+    }
+
+    fn why_absent(&self, topic: TopicId, index: PartitionIndex) -> ErrorCode {
+        let image = self.image();
+        match image.topic_by_id(topic) {
+            None => ErrorCode::UNKNOWN_TOPIC_ID,
+            Some(topic) => match topic.partition(index) {
+                None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                Some(partition) if partition.leader == self.node => ErrorCode::KAFKA_STORAGE_ERROR,
+                Some(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            },
+        }
+    }
+
+    /// The id of the topic that a produce names.
+    ///
+    /// # Errors
+    /// 100 for an unknown id, 3 for an unknown name.
+    pub fn find_topic(&self, topic: &TopicProduceData, by_id: bool) -> Result<TopicId, ErrorCode> {
+        if by_id {
+            let id = TopicId(topic.topic_id);
+            return self.image().topic_by_id(id).map(|_| id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID);
+        }
+        let image = self.image();
+        image.topic_by_name(&topic.name).map(|topic| topic.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    /// The registered brokers as the client of `connection` is to reach them: by the listener that it came through, and
+    /// this node by the address that it dialled unless another is configured.
+    pub fn endpoints(&self, connection: &ConnectionContext) -> impl Iterator<Item = BrokerEndpoint> {
+        let image = self.image();
+        let brokers = image.brokers().filter_map(|broker| {
+            let (host, port) = if broker.id == self.node {
+                connection.own_endpoint()
+            } else {
+                let endpoint = broker.endpoint(&connection.listener.name)?;
+                (endpoint.host.clone(), i32::from(endpoint.port))
+            };
+            let rack = broker.rack.clone();
+            Some(BrokerEndpoint { id: broker.id, host, port, rack, is_fenced: broker.fenced })
+        });
+        brokers.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Any live broker: KRaft names one where clients look for the controller, because every broker forwards to it.
+    pub fn any_broker(&self) -> NodeId {
+        let image = self.image();
+        let live: Vec<NodeId> =
+            image.brokers().filter(|broker| !broker.fenced).map(|broker| broker.id).collect();
+        match live.len() {
+            0 => NodeId::NONE,
+            count => live[((self.random)() % count as u128) as usize],
+        }
+    }
+
+    /// Applies a fetch request to its session; see [`FetchSessions::open`].
+    ///
+    /// # Errors
+    /// The session's own.
+    pub fn open_fetch_session(&self, request: SessionRequest, now: Now) -> Result<OpenFetch, ErrorCode> {
+        self.fetch_sessions().open(request, now.mono, || (self.random)() as i32)
+    }
+
+    /// What of a fetch is told; see [`FetchSessions::answer`].
+    pub fn answer_fetch_session(&self, fetch: &OpenFetch, outcomes: &[Outcome]) -> Vec<bool> {
+        if fetch.session_id == 0 {
+            return vec![true; outcomes.len()];
+        }
+        self.fetch_sessions().answer(fetch, outcomes)
+    }
+
+    /// Incremental fetch sessions open at the moment.
+    pub fn fetch_session_count(&self) -> usize {
+        self.fetch_sessions().len()
+    }
+
+    fn fetch_sessions(&self) -> MutexGuard<'_, FetchSessions> {
+        self.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The image changes; the caller keeps the order of the type's invariant.
+    pub(crate) fn set_image(&self, image: Arc<Image>) {
+        *self.image.write().unwrap_or_else(PoisonError::into_inner) = image;
+    }
+
+    /// A partition is hosted from now on.
+    pub(crate) fn insert_partition(&self, handle: PartitionHandle) {
+        let key = (handle.shared.topic_id, handle.shared.index);
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
+    }
+
+    /// A partition is no longer hosted.
+    pub(crate) fn remove_partition(&self, topic: TopicId, index: PartitionIndex) -> Option<PartitionHandle> {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&(topic, index))
+    }
+
+    /// All partitions hosted at the moment.
+    pub fn partitions(&self) -> Vec<PartitionHandle> {
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+impl PartitionHandle {
+    /// Compares the epoch that a client believes in with the leader's.
+    ///
+    /// # Errors
+    /// 74 when the client's is older, 75 when it is newer.
+    pub fn check_leader_epoch(&self, claimed: LeaderEpoch) -> Result<(), ErrorCode> {
+        let own = self.shared.leader_epoch();
+        match claimed {
+            LeaderEpoch::NONE => Ok(()),
+            claimed if claimed < own => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            claimed if claimed > own => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            _ => Ok(()),
+        }
+    }
+}

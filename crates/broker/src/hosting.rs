@@ -1,0 +1,274 @@
+//! The logs of this node follow the metadata: made, configured and deleted as topics are.
+//!
+//! ```text
+//!  publish(image, delta):  new logs made ─► image told ─► deleted topics' logs released, set aside, removed later
+//! ```
+//! Invariant: a topic is told to clients only when its logs are there, so the first produce after a CreateTopics finds
+//! its partition; a deleted topic's logs go only after it is no longer told.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use base::config::{Layers, Properties};
+use base::ids::{DirectoryId, PartitionIndex};
+use base::time::{MonoTime, Now};
+use base::uuid::Uuid;
+use metadata::delta::Delta;
+use metadata::image::{Image, ResourceType, Topic};
+use storage::config::LogConfig;
+use storage::directory::{DirKind, TopicPartition};
+use storage::disk::Disk;
+use storage::log::{Log, LogSpec};
+use storage::read::LogReader;
+
+use crate::broker::{Broker, Random};
+use crate::partition::{PartitionHandle, PartitionShared};
+use crate::shard::{Adopt, Op, ShardQueue};
+use crate::topic_config::log_config;
+
+/// A log directory with the shards that own its partitions.
+pub struct HostedDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its id in the metadata.
+    pub id: DirectoryId,
+    /// Its shards, at least one.
+    pub shards: Vec<Arc<ShardQueue>>,
+    /// How many partitions it holds.
+    pub partitions: usize,
+}
+
+/// Makes and unmakes the partitions of a node.
+pub struct Hosting {
+    broker: Arc<Broker>,
+    disk: Arc<dyn Disk>,
+    dirs: Vec<HostedDir>,
+    layers: Layers,
+    random: Random,
+    /// Directories set aside, and when they are removed; in the order of that time.
+    removals: Vec<(MonoTime, PathBuf)>,
+    /// Logs found at the start that the first publication has not claimed yet, with the number of their directory.
+    found: BTreeMap<TopicPartition, (Log, usize)>,
+}
+
+impl Hosting {
+    /// Hosts nothing yet; `layers` are what topics' configs fall back to.
+    pub fn new(
+        broker: Arc<Broker>,
+        disk: Arc<dyn Disk>,
+        dirs: Vec<HostedDir>,
+        layers: Layers,
+        random: Random,
+    ) -> Self {
+        assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
+        Self { broker, disk, dirs, layers, random, removals: Vec::new(), found: BTreeMap::new() }
+    }
+
+    /// Takes a log that was found in directory number `dir` at the start. The first publication says whose it is.
+    pub fn found(&mut self, log: Log, dir: usize) {
+        self.found.insert(log.topic_partition().clone(), (log, dir));
+    }
+
+    /// The metadata changed.
+    pub fn publish(&mut self, image: Arc<Image>, delta: &Delta, now: Now) {
+        for id in &delta.topics_created {
+            let Some(topic) = image.topic_by_id(*id) else { continue };
+            for index in topic.partitions.keys() {
+                self.host(&image, topic, *index, now);
+            }
+        }
+        for (id, index) in &delta.partitions_changed {
+            let Some(topic) = image.topic_by_id(*id) else { continue };
+            self.host(&image, topic, *index, now);
+        }
+        for resource in &delta.configs_changed {
+            if resource.kind == ResourceType::Topic
+                && let Some(topic) = image.topic_by_name(&resource.name)
+            {
+                self.configure(&image, topic);
+            }
+        }
+        self.set_strays_aside(now);
+        let before = self.broker.image();
+        self.broker.set_image(image);
+        for id in delta.topics_deleted.keys() {
+            if let Some(topic) = before.topic_by_id(*id) {
+                self.unhost(topic, now);
+            }
+        }
+    }
+
+    /// Lets go of every partition: its log comes out of the receiver once its shard has done what was submitted before.
+    pub fn release_all(self) -> Receiver<Log> {
+        let (sender, receiver) = channel();
+        for handle in self.broker.partitions() {
+            let sender = sender.clone();
+            let take = move |log| {
+                // The receiver is gone only when nobody wants to close the logs any more.
+                let _ = sender.send(log);
+            };
+            handle.shard.submit_one(Op::Release(handle.slot, Box::new(take)));
+        }
+        receiver
+    }
+
+    /// Removes what was set aside long enough ago.
+    pub fn remove_set_aside(&mut self, now: Now) {
+        let due = self.removals.partition_point(|(at, _)| *at <= now.mono);
+        let due: Vec<_> = self.removals.drain(..due).collect();
+        for (_, path) in due {
+            if let Err(error) = self.remove_dir(&path) {
+                tracing::error!(path = %path.display(), %error, "a deleted partition's files stay");
+            }
+        }
+    }
+
+    /// When [`Hosting::remove_set_aside`] has something to do.
+    pub fn next_timeout(&self) -> Option<MonoTime> {
+        self.removals.first().map(|(at, _)| *at)
+    }
+
+    /// The log directories.
+    pub fn dirs(&self) -> &[HostedDir] {
+        &self.dirs
+    }
+
+    fn is_here(&self, partition: &metadata::image::Partition) -> bool {
+        partition.replicas.contains(&self.broker.node())
+    }
+
+    /// Makes the log of a partition that belongs here and is not, or tells its shard who leads now.
+    fn host(&mut self, image: &Image, topic: &Topic, index: PartitionIndex, now: Now) {
+        let Some(partition) = topic.partition(index).filter(|partition| self.is_here(partition)) else { return };
+        if let Ok(handle) = self.broker.partition(topic.id, index) {
+            handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
+            return;
+        }
+        let config = self.config_of(image, topic);
+        let name = TopicPartition::new(topic.name.as_ref(), index.0);
+        if let Some((mut log, dir)) = self.take_found(&name, topic) {
+            log.update_config(Arc::new(config.clone()));
+            return self.adopt(log, dir, topic, index, config);
+        }
+        if let Some((stray, _)) = self.found.remove(&name) {
+            tracing::warn!(partition = %name, "a log of an earlier topic of this name is set aside");
+            self.set_aside(&name, &stray.reader(), DirKind::Stray, now);
+        }
+        let dir = self.place(partition.directory(self.broker.node()));
+        let spec = LogSpec {
+            disk: self.disk.clone(),
+            dir: self.dirs[dir].path.join(name.dir_name()),
+            topic_partition: name.clone(),
+            topic_id: Some(topic.id),
+            config: Arc::new(config.clone()),
+        };
+        match Log::create(spec, now) {
+            Ok(log) => self.adopt(log, dir, topic, index, config),
+            Err(error) => tracing::error!(partition = %name, %error, "a partition cannot be made"),
+        }
+    }
+
+    /// A log found at the start, if it is of this very topic and not of an earlier one of the same name.
+    fn take_found(&mut self, name: &TopicPartition, topic: &Topic) -> Option<(Log, usize)> {
+        let (log, _) = self.found.get(name)?;
+        if log.topic_id().is_some_and(|id| id != topic.id) {
+            return None;
+        }
+        self.found.remove(name)
+    }
+
+    /// Logs that were found and belong to nothing: after the first publication none is left.
+    fn set_strays_aside(&mut self, now: Now) {
+        for (name, (log, _)) in std::mem::take(&mut self.found) {
+            tracing::warn!(partition = %name, "a log of no topic of this cluster is set aside");
+            self.set_aside(&name, &log.reader(), DirKind::Stray, now);
+        }
+    }
+
+    /// The directory that the metadata names, or the one with the fewest partitions.
+    fn place(&self, wanted: Option<DirectoryId>) -> usize {
+        let named = self.dirs.iter().position(|dir| Some(dir.id) == wanted);
+        let fewest = || (0..self.dirs.len()).min_by_key(|index| self.dirs[*index].partitions);
+        named.or_else(fewest).expect("a node has a log directory")
+    }
+
+    fn adopt(&mut self, log: Log, dir: usize, topic: &Topic, index: PartitionIndex, config: LogConfig) {
+        let dir = &mut self.dirs[dir];
+        dir.partitions += 1;
+        let place = topic.id.0.as_u128() as usize ^ index.0 as usize;
+        let shard = dir.shards[place % dir.shards.len()].clone();
+        let slot = shard.reserve();
+        let epoch = topic.partition(index).map(|partition| partition.leader_epoch).unwrap_or_default();
+        let reader = log.reader();
+        let shared = Arc::new(PartitionShared::new(topic.id, topic.name.clone(), index, epoch, reader));
+        let adopt = Adopt { slot, log, shared: shared.clone(), config: Arc::new(config) };
+        shard.submit_one(Op::Adopt(adopt));
+        self.broker.insert_partition(PartitionHandle { shard, slot, shared });
+    }
+
+    fn configure(&self, image: &Image, topic: &Topic) {
+        let config = Arc::new(self.config_of(image, topic));
+        for index in topic.partitions.keys() {
+            if let Ok(handle) = self.broker.partition(topic.id, *index) {
+                handle.shard.submit_one(Op::Configure(handle.slot, config.clone()));
+            }
+        }
+    }
+
+    fn config_of(&self, image: &Image, topic: &Topic) -> LogConfig {
+        let overrides: Properties = image
+            .topic_config(&topic.name)
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let config = self.layers.topic_config(&overrides).or_else(|error| {
+            // The controller checks before it writes; another version's controller may know values that this does not.
+            tracing::error!(topic = %topic.name, %error, "the topic's configs are not understood; defaults apply");
+            self.layers.topic_config(&Properties::new())
+        });
+        log_config(&config.expect("the node's own configs were checked at its start"), self.broker.config())
+    }
+
+    fn unhost(&mut self, topic: &Topic, now: Now) {
+        for index in topic.partitions.keys() {
+            let Some(handle) = self.broker.remove_partition(topic.id, *index) else { continue };
+            let name = TopicPartition::new(topic.name.as_ref(), index.0);
+            self.set_aside(&name, handle.shared.reader(), DirKind::Deleted, now);
+            let dir = handle.shared.reader().dir();
+            if let Some(dir) = self.dirs.iter_mut().find(|hosted| dir.starts_with(&hosted.path)) {
+                dir.partitions -= 1;
+            }
+            let (shard, slot) = (handle.shard.clone(), handle.slot);
+            handle.shard.submit_one(Op::Release(
+                slot,
+                Box::new(move |log| {
+                    drop(log);
+                    shard.vacate(slot);
+                }),
+            ));
+        }
+    }
+
+    /// Gives a partition's directory a name under which it is never opened again, at once: a new topic may take the old
+    /// name while appends that were under way still end in the old files.
+    fn set_aside(&mut self, name: &TopicPartition, reader: &LogReader, kind: DirKind, now: Now) {
+        let unique = Uuid::from_u128((self.random)());
+        let path = reader.dir().with_file_name(name.renamed_dir(kind, unique));
+        if let Err(error) = reader.rename_dir(&path) {
+            tracing::error!(partition = %name, %error, "the partition cannot be set aside");
+            return;
+        }
+        let delay_ms = self.broker.config().log_segment_delete_delay_ms;
+        self.removals.push((now.mono.plus_ms(delay_ms), path));
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        for entry in self.disk.list(path)? {
+            self.disk.remove_file(&path.join(entry.name))?;
+        }
+        self.disk.remove_dir(path)
+    }
+}
