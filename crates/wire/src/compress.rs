@@ -118,3 +118,6 @@ impl Compression {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

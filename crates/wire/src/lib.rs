@@ -5,10 +5,15 @@
 pub mod batch;
 pub mod builder;
 pub mod compress;
+pub mod control;
 pub mod crc;
+pub mod legacy;
 pub mod output;
 pub mod piece;
 pub mod reader;
 pub mod record;
 pub mod validate;
 pub mod varint;
+
+#[cfg(test)]
+mod goldens;

@@ -92,3 +92,6 @@ fn put_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

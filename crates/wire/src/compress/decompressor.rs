@@ -102,13 +102,37 @@ impl Decompressors {
         input: &[u8],
         limit: usize,
     ) -> Result<Vec<u8>, DecompressError> {
+        self.start(compression, input).read_to_end(limit)
+    }
+
+    /// Whether no context above what is kept is held.
+    #[cfg(test)]
+    pub(crate) fn is_small(&self) -> bool {
+        !self.zstd.as_ref().is_some_and(zstd::Decoder::is_oversized)
+    }
+
+    /// Starts reading an LZ4 frame from a message of magic 0, whose header checksum is wrong and ignored.
+    pub(crate) fn start_legacy_lz4<'d>(&'d mut self, input: &'d [u8]) -> Decompressor<'d> {
+        let window = self.window.get_or_insert_with(Window::new);
+        window.reset();
+        self.lz4.start_ignoring_header_checksum();
+        Decompressor { codec: Codec::Lz4(&mut self.lz4, window), input, at: 0 }
+    }
+}
+
+impl Decompressor<'_> {
+    /// All that is left, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Decompressor::read`], and `TooLarge`.
+    pub fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, DecompressError> {
         const STEP: usize = 16 * 1024;
         let mut out = Vec::new();
-        let mut stream = self.start(compression, input);
         loop {
             let filled = out.len();
+            // One byte above the limit is asked for, to see that it is exceeded.
             out.resize((filled + filled.max(STEP)).min(limit.saturating_add(1)), 0);
-            let count = stream.read(&mut out[filled..])?;
+            let count = self.read(&mut out[filled..])?;
             out.truncate(filled + count);
             if out.len() > limit {
                 return Err(DecompressError::TooLarge(limit));
@@ -119,16 +143,6 @@ impl Decompressors {
         }
     }
 
-    /// As it was before the LZ4 frames of magic 0 were told apart: their header checksum is wrong, and ignored.
-    pub(crate) fn start_legacy_lz4<'d>(&'d mut self, input: &'d [u8]) -> Decompressor<'d> {
-        let window = self.window.get_or_insert_with(Window::new);
-        window.reset();
-        self.lz4.start_ignoring_header_checksum();
-        Decompressor { codec: Codec::Lz4(&mut self.lz4, window), input, at: 0 }
-    }
-}
-
-impl Decompressor<'_> {
     /// Fills the front of `out` and says how much of it; 0 is the end (or an empty `out`).
     ///
     /// # Errors

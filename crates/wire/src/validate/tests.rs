@@ -64,11 +64,10 @@ fn answer(line: &'static str) -> Answer {
 fn unhex(text: &str) -> Vec<u8> {
     if let Some(deflated) = text.strip_prefix("zlib:") {
         let mut bytes = Vec::new();
-        flate2::read::ZlibDecoder::new(&unhex(deflated)[..]).read_to_end(&mut bytes).unwrap();
+        flate2::read::ZlibDecoder::new(&crate::goldens::unhex(deflated)[..]).read_to_end(&mut bytes).unwrap();
         return bytes;
     }
-    let digit = |digit: u8| (digit as char).to_digit(16).unwrap() as u8;
-    text.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    crate::goldens::unhex(text)
 }
 
 fn rules(topic: &'static str) -> AppendRules<'static> {
