@@ -1,0 +1,287 @@
+//! Brokers started for a measurement, and stopped after it.
+//!
+//! Three kinds: a command that stays in the foreground, an oracle script that starts Apache Kafka, and the bare loop of this
+//! program. Invariant: what was started here is stopped when its [`Broker`] goes, also after an error.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::batch;
+use crate::control::Control;
+use crate::error::{Error, Result, Tried};
+use crate::load::VALUE_SIZE;
+use crate::process::Process;
+
+/// How long a broker may take to stop before it is killed.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which broker, as the command line names it: `NAME=COMMAND` or `NAME=oracle:SCRIPT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// What it is called in the report.
+    pub name: String,
+    /// How it is started.
+    pub launch: Launch,
+}
+
+/// How a broker is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// A program with arguments that stays in the foreground. `{dir}`, `{port}` and `{properties}` (a file with `listeners`
+    /// and `log.dirs`) are filled in.
+    Command(Vec<String>),
+    /// A script that is called `SCRIPT start DIR PORT`, prints a process id when the broker listens, and stops it on
+    /// `SCRIPT stop DIR`.
+    Oracle(PathBuf),
+    /// This program's bare loop.
+    Limit,
+}
+
+/// A running broker.
+pub struct Broker {
+    /// What it is called in the report.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub process: Process,
+    /// Its files are below.
+    pub dir: PathBuf,
+    /// From its start to the ack of its first produce.
+    pub first_ack: Duration,
+    stop: Stop,
+}
+
+enum Stop {
+    Child(Child),
+    Script { script: PathBuf, dir: PathBuf },
+}
+
+impl FromStr for Contender {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let Some((name, how)) =
+            text.split_once('=').filter(|(name, how)| !name.is_empty() && !how.trim().is_empty())
+        else {
+            return Err("expected NAME=COMMAND or NAME=oracle:SCRIPT".to_owned());
+        };
+        let launch = match how.strip_prefix("oracle:") {
+            Some(script) => Launch::Oracle(script.into()),
+            None => Launch::Command(command_words(how)),
+        };
+        Ok(Self { name: name.to_owned(), launch })
+    }
+}
+
+impl Contender {
+    /// The bare loop.
+    pub fn limit() -> Self {
+        Self { name: "limit".to_owned(), launch: Launch::Limit }
+    }
+
+    /// Starts the broker on an empty directory `dir`, which is made, and waits for the ack of a first produce of one record.
+    pub fn start(&self, dir: &Path) -> Result<Broker> {
+        if dir.exists() {
+            fs::remove_dir_all(dir).tried(|| format!("empty {}", dir.display()))?;
+        }
+        fs::create_dir_all(dir).tried(|| format!("make {}", dir.display()))?;
+        let dir = dir.canonicalize().tried(|| format!("find {}", dir.display()))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let mut command = self.command(&dir, address.port())?;
+        let batch = batch::prebuilt(1, VALUE_SIZE);
+
+        let begin = Instant::now();
+        let child = command.spawn().tried(|| format!("start {:?}", command.get_program()))?;
+        let mut starting = Starting { child: Some(child), launch: &self.launch, dir: dir.clone() };
+        let mut control = Control::connect_when_up(address, || starting.is_alive())?;
+        let topic = control.create_topic("first", 1, &[])?;
+        control.produce(topic, 0, &batch)?;
+        let first_ack = begin.elapsed();
+
+        let (process, stop) = starting.finish()?;
+        Ok(Broker { name: self.name.clone(), address, process, dir, first_ack, stop })
+    }
+
+    fn command(&self, dir: &Path, port: u16) -> Result<Command> {
+        let mut command = match &self.launch {
+            Launch::Command(words) => {
+                let properties = dir.join("server.properties");
+                let data = dir.join("data");
+                let text = format!("listeners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n", data.display());
+                fs::write(&properties, text).tried(|| format!("write {}", properties.display()))?;
+                let fill = |word: &String| {
+                    word.replace("{dir}", &data.to_string_lossy())
+                        .replace("{port}", &port.to_string())
+                        .replace("{properties}", &properties.to_string_lossy())
+                };
+                let mut command = Command::new(&words[0]);
+                command.args(words[1..].iter().map(fill)).stdin(Stdio::null());
+                command
+            }
+            Launch::Oracle(script) => {
+                let mut command = Command::new(script);
+                command.arg("start").arg(dir).arg(port.to_string()).stdin(Stdio::null());
+                command
+            }
+            Launch::Limit => {
+                let own = std::env::current_exe().tried(|| "find this program".to_owned())?;
+                let mut command = Command::new(own);
+                command.arg("limit").arg(format!("127.0.0.1:{port}")).arg(dir).stdin(Stdio::piped());
+                command
+            }
+        };
+        let log = |name: &str| File::create(dir.join(name)).tried(|| format!("write in {}", dir.display()));
+        command.stdout(log("bench.out")?).stderr(log("bench.err")?);
+        Ok(command)
+    }
+}
+
+impl Broker {
+    /// Waits until nothing of a deleted topic is left in the broker's directory, then until the disk has no work left, so
+    /// that one run does not pay for another. Waits ten seconds at most.
+    pub fn settle(&self, topic: &str) -> Result<()> {
+        let begin = Instant::now();
+        while holds(&self.dir, topic, 3) && begin.elapsed() < Duration::from_secs(10) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let dir = File::open(&self.dir).tried(|| format!("open {}", self.dir.display()))?;
+        rustix::fs::syncfs(dir).tried(|| "syncfs".to_owned())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        match &mut self.stop {
+            Stop::Child(child) => stop_child(child),
+            Stop::Script { script, dir } => stop_script(script, dir),
+        }
+    }
+}
+
+/// What was spawned and does not listen yet.
+struct Starting<'a> {
+    child: Option<Child>,
+    launch: &'a Launch,
+    dir: PathBuf,
+}
+
+impl Starting<'_> {
+    fn is_alive(&mut self) -> bool {
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        // The script ends well when its broker listens.
+        ended.is_none_or(|status| matches!(self.launch, Launch::Oracle(_)) && status.success())
+    }
+
+    fn finish(mut self) -> Result<(Process, Stop)> {
+        let mut child = self.child.take().expect("taken once");
+        let Launch::Oracle(script) = self.launch else {
+            return Ok((Process(child.id()), Stop::Child(child)));
+        };
+        child.wait().tried(|| format!("wait for {}", script.display()))?;
+        let stop = Stop::Script { script: script.clone(), dir: self.dir.clone() };
+        let printed = self.dir.join("bench.out");
+        let text = fs::read_to_string(&printed).tried(|| format!("read {}", printed.display()))?;
+        match text.split_whitespace().last().and_then(|word| word.parse().ok()) {
+            Some(id) => Ok((Process(id), stop)),
+            None => {
+                stop_script(script, &self.dir);
+                Err(Error::Usage(format!("{} printed no process id", script.display())))
+            }
+        }
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        stop_child(&mut child);
+        if let Launch::Oracle(script) = self.launch {
+            stop_script(script, &self.dir);
+        }
+    }
+}
+
+/// A command without a place to fill in is Ottla's binary, which is given a properties file.
+fn command_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if !text.contains('{') {
+        words.extend(["server", "{properties}"].map(str::to_owned));
+    }
+    words
+}
+
+/// A port that is free, and 1,000 above it another, which an oracle uses for its controller.
+fn free_port() -> Result<u16> {
+    for _ in 0..100 {
+        let probe =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).tried(|| "look for a free port".to_owned())?;
+        let port = probe.local_addr().tried(|| "look for a free port".to_owned())?.port();
+        if port
+            .checked_add(1000)
+            .is_some_and(|second| TcpListener::bind((Ipv4Addr::LOCALHOST, second)).is_ok())
+        {
+            return Ok(port);
+        }
+    }
+    Err(Error::Usage("no free port".to_owned()))
+}
+
+fn stop_child(child: &mut Child) {
+    drop(child.stdin.take());
+    // A process that has ended already needs no signal.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let begin = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) {
+        if begin.elapsed() > STOP_PATIENCE {
+            eprintln!("bench: process {} does not stop, killed", child.id());
+            let _ = child.kill();
+            let _ = child.wait();
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stop_script(script: &Path, dir: &Path) {
+    let stopped = Command::new(script).arg("stop").arg(dir).stdout(Stdio::null()).status();
+    if !stopped.is_ok_and(|status| status.success()) {
+        eprintln!("bench: {} stop {} failed", script.display(), dir.display());
+    }
+}
+
+/// Whether some directory below `dir` has a name that begins with `topic`.
+fn holds(dir: &Path, topic: &str, depth: u32) -> bool {
+    let Ok(entries) = fs::read_dir(dir) else { return false };
+    entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).any(|entry| {
+        entry.file_name().to_string_lossy().starts_with(topic)
+            || (depth > 1 && holds(&entry.path(), topic, depth - 1))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contender_is_a_name_and_how_to_start_it() {
+        let check = |text: &str, expect: Option<(&str, Launch)>| {
+            let expect = expect.map(|(name, launch)| Contender { name: name.to_owned(), launch });
+            assert_eq!(text.parse::<Contender>().ok(), expect, "{text}");
+        };
+        let words = |words: &[&str]| Launch::Command(words.iter().map(|word| (*word).to_owned()).collect());
+        check("ottla=./ottla", Some(("ottla", words(&["./ottla", "server", "{properties}"]))));
+        check("k=run --port {port} {dir}", Some(("k", words(&["run", "--port", "{port}", "{dir}"]))));
+        check("kafka=oracle:./apache-kafka", Some(("kafka", Launch::Oracle("./apache-kafka".into()))));
+        check("./ottla", None);
+        check("=x", None);
+        check("a= ", None);
+    }
+}
