@@ -11,6 +11,8 @@ mod emit_write;
 mod model;
 mod names;
 mod parse;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::fmt::Write;
