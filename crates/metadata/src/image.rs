@@ -15,10 +15,12 @@ use std::sync::Arc;
 
 use base::ids::{DirectoryId, LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId, TopicId};
 use base::uuid::Uuid;
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use protocol::records::access_control_entry_record::AccessControlEntryRecord;
 use protocol::records::delegation_token_record::DelegationTokenRecord;
 use protocol::records::user_scram_credential_record::UserScramCredentialRecord;
+
+use crate::controller::names::collision_key;
 
 pub use broker::{Broker, Controller, Endpoint, SupportedVersions};
 pub use config::{ConfigOverrides, Resource, ResourceType};
@@ -43,6 +45,8 @@ pub struct Image {
     pub(crate) controllers: OrdMap<NodeId, Arc<Controller>>,
     pub(crate) topics: OrdMap<TopicId, Arc<Topic>>,
     pub(crate) topic_ids: OrdMap<Arc<str>, TopicId>,
+    /// The names that may collide, by what they have in common.
+    pub(crate) colliding: OrdMap<Arc<str>, OrdSet<Arc<str>>>,
     pub(crate) partition_count: usize,
     pub(crate) configs: OrdMap<Resource, ConfigOverrides>,
     pub(crate) next_producer_id: Option<ProducerId>,
@@ -65,6 +69,7 @@ impl Image {
             controllers: OrdMap::new(),
             topics: OrdMap::new(),
             topic_ids: OrdMap::new(),
+            colliding: OrdMap::new(),
             partition_count: 0,
             configs: OrdMap::new(),
             next_producer_id: None,
@@ -108,6 +113,12 @@ impl Image {
     /// All topics, sorted by name.
     pub fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topic_ids.values().filter_map(|id| self.topic_by_id(*id))
+    }
+
+    /// A topic whose name differs from this one only in `.` and `_`, which would make their metrics collide.
+    pub(crate) fn colliding_topic(&self, name: &str) -> Option<&str> {
+        let names = self.colliding.get(collision_key(name)?.as_str())?;
+        names.iter().next().map(Arc::as_ref)
     }
 
     /// How many topics there are.

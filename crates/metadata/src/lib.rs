@@ -10,6 +10,7 @@
 pub mod controller;
 pub mod delta;
 pub mod error;
+pub mod features;
 pub mod image;
 pub mod node;
 pub mod state;

@@ -16,6 +16,14 @@ pub enum Error {
         /// Why not.
         error: DecodeError,
     },
+    /// A batch is damaged.
+    #[error("{position} bytes before the end: {reason}")]
+    Batch {
+        /// Where it begins, in bytes before the end of what was read.
+        position: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// A snapshot is not whole, or not built as snapshots are.
     #[error("snapshot: {0}")]
     Snapshot(String),

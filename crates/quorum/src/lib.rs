@@ -7,6 +7,7 @@
 //! does what the effects say in their order, and reports what became durable. A voter set of one is built; larger ones
 //! are refused at the start.
 
+pub mod batch;
 pub mod control;
 pub mod error;
 pub mod node;
@@ -14,9 +15,10 @@ pub mod snapshot;
 pub mod state_file;
 pub mod voters;
 
+pub use batch::{Content, LogBatch, LogBatches};
 pub use control::ControlRecord;
 pub use error::Error;
 pub use node::{Effect, Loaded, Quorum, Settings};
-pub use snapshot::{Snapshot, SnapshotId};
+pub use snapshot::{Snapshot, SnapshotId, SnapshotWriter};
 pub use state_file::StateFile;
 pub use voters::{Endpoint, ReplicaKey, Voter, VoterHistory, VoterSet};

@@ -21,10 +21,11 @@ use wire::builder::BatchBuilder;
 use wire::compress::Compression;
 
 use crate::control::{ControlRecord, control_batch};
-use crate::error::Error;
 use crate::voters::VoterSet;
 
-//mod read;
+mod read;
+#[cfg(test)]
+mod tests;
 
 /// The end of a snapshot's name.
 pub const SUFFIX: &str = ".checkpoint";

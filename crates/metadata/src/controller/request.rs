@@ -10,6 +10,8 @@ use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_heartbeat_response::BrokerHeartbeatResponse;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use protocol::messages::broker_registration_response::BrokerRegistrationResponse;
+use protocol::messages::controller_registration_request::ControllerRegistrationRequest;
+use protocol::messages::controller_registration_response::ControllerRegistrationResponse;
 use protocol::messages::create_topics_request::CreateTopicsRequest;
 use protocol::messages::create_topics_response::CreateTopicsResponse;
 use protocol::messages::delete_topics_request::DeleteTopicsRequest;
@@ -26,6 +28,8 @@ pub enum ControllerVerb {
     DeleteTopics(DeleteTopicsRequest),
     /// BrokerRegistration (62).
     RegisterBroker(BrokerRegistrationRequest),
+    /// ControllerRegistration (70).
+    RegisterController(ControllerRegistrationRequest),
     /// BrokerHeartbeat (63).
     Heartbeat(BrokerHeartbeatRequest),
     /// AllocateProducerIds (67).
@@ -41,6 +45,8 @@ pub enum ControllerReply {
     DeleteTopics(DeleteTopicsResponse),
     /// To BrokerRegistration.
     RegisterBroker(BrokerRegistrationResponse),
+    /// To ControllerRegistration.
+    RegisterController(ControllerRegistrationResponse),
     /// To BrokerHeartbeat.
     Heartbeat(BrokerHeartbeatResponse),
     /// To AllocateProducerIds.

@@ -21,6 +21,7 @@ use protocol::records::register_controller_record::RegisterControllerRecord;
 
 use super::{Broker, Controller, Endpoint, Image, LeaderRecoveryState, Partition, Resource, ResourceType};
 use super::{SupportedVersions, Topic};
+use crate::controller::names::collision_key;
 
 /// What a `PartitionChange` says when it does not name a leader.
 pub(crate) const NO_LEADER_CHANGE: i32 = -2;
@@ -199,6 +200,11 @@ impl Image {
         if self.topics.insert(id, Arc::new(topic)).is_some() {
             return Err(format!("topic id {id} is there already"));
         }
+        if let Some(key) = collision_key(&name) {
+            let mut names = self.colliding.get(key.as_str()).cloned().unwrap_or_default();
+            names.insert(name.clone());
+            self.colliding.insert(key.into(), names);
+        }
         self.topic_ids.insert(name, id);
         Ok(())
     }
@@ -206,6 +212,14 @@ impl Image {
     fn remove_topic(&mut self, id: TopicId) -> Outcome {
         let topic = self.topics.remove(&id).ok_or_else(|| no_topic(id))?;
         self.topic_ids.remove(&topic.name);
+        if let Some(key) = collision_key(&topic.name)
+            && let Some(names) = self.colliding.get_mut(key.as_str())
+        {
+            names.remove(&topic.name);
+            if names.is_empty() {
+                self.colliding.remove(key.as_str());
+            }
+        }
         self.configs.remove(&Resource::topic(topic.name.clone()));
         self.partition_count -= topic.partitions.len();
         Ok(())
