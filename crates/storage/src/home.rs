@@ -8,6 +8,7 @@ use base::ids::Offset;
 
 use crate::directory::FileKind;
 use crate::disk::{Disk, File, OpenMode};
+use crate::error::{Error, IoContext};
 
 /// The disk and the partition's directory, which is renamed when the partition is deleted.
 pub(crate) struct Home {
@@ -32,8 +33,15 @@ impl Home {
         self.dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_dir(&self, dir: &Path) {
-        *self.dir.lock().unwrap_or_else(PoisonError::into_inner) = dir.into();
+    /// Gives the directory another name. Whoever asks for a path meanwhile waits for the new one.
+    pub(crate) fn rename(&self, to: &Path) -> Result<(), Error> {
+        let mut dir = self.dir.lock().unwrap_or_else(PoisonError::into_inner);
+        self.disk.rename(&dir, to).context("rename", &dir)?;
+        *dir = to.into();
+        match to.parent() {
+            Some(parent) => self.disk.sync_dir(parent).context("sync", parent),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn path(&self, kind: FileKind, base: Offset) -> PathBuf {

@@ -49,6 +49,8 @@ pub(crate) struct Index<E> {
 struct State<E> {
     /// Whole entries in the file; `None` until somebody asked.
     in_file: Option<usize>,
+    /// The file is there.
+    exists: bool,
     /// The file goes on after its entries, with Kafka's preallocated zeros.
     padded: bool,
     tail: Vec<E>,
@@ -58,7 +60,7 @@ struct State<E> {
 
 impl<E> State<E> {
     fn new(in_file: Option<usize>) -> Self {
-        Self { in_file, padded: false, tail: Vec::new(), last: None }
+        Self { in_file, exists: in_file.is_none(), padded: false, tail: Vec::new(), last: None }
     }
 }
 
@@ -175,7 +177,7 @@ impl<E: Entry> Index<E> {
     pub(crate) fn reset(&self, home: &Home, base: Offset) -> io::Result<()> {
         let mut state = self.lock();
         self.open(home, base, OpenMode::Create)?.set_len(0)?;
-        *state = State::new(Some(0));
+        *state = State { exists: true, ..State::new(Some(0)) };
         Ok(())
     }
 
@@ -228,8 +230,12 @@ impl<E: Entry> Index<E> {
     }
 
     fn write_tail(&self, state: &mut State<E>, home: &Home, base: Offset) -> io::Result<()> {
+        if state.exists && !state.padded && state.tail.is_empty() {
+            return Ok(());
+        }
         let in_file = state.in_file.unwrap_or(0);
         let file = self.open(home, base, OpenMode::Create)?;
+        state.exists = true;
         if std::mem::take(&mut state.padded) {
             file.set_len((in_file * E::SIZE) as u64)?;
         }

@@ -13,6 +13,7 @@ pub mod disk;
 pub mod epochs;
 pub mod error;
 pub mod log;
+pub mod log_dir;
 pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producers;
@@ -32,3 +33,6 @@ mod view;
 
 pub use error::Error;
 pub use view::Ends;
+
+#[cfg(test)]
+mod tests;

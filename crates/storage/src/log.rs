@@ -162,9 +162,18 @@ impl Log {
         self.next_offset
     }
 
-    /// Everything below was synced: what `recovery-point-offset-checkpoint` says of this log.
+    /// What `recovery-point-offset-checkpoint` says of this log: after a crash, segments before the one that holds this
+    /// offset are trusted with their indexes.
     pub fn recovery_point(&self) -> Offset {
-        self.recovery_point
+        let closed = self.durability.closed.first().map_or(Offset(i64::MAX), |segment| segment.base());
+        let point = self.recovery_point.min(closed);
+        // The records of the active segment may be synced, its indexes are not: the point stays inside of it, so that
+        // it is still the one to be recovered when the next one has begun.
+        if point > self.active.segment.base() && !self.durability.is_closed {
+            point.min(Offset(self.ends.log_end.0 - 1))
+        } else {
+            point
+        }
     }
 
     /// Whether an earlier write or sync failed.
@@ -202,7 +211,7 @@ impl Log {
     ///
     /// # Errors
     /// The disk failed: the directory must not be marked.
-    pub fn close(mut self, now: Now) -> Result<Closed, Error> {
+    pub fn close(mut self, now: Now) -> Result<Checkpoint, Error> {
         self.write_staged(now)?;
         self.finish_segment_indexes()?;
         self.take_producer_snapshot()?;
@@ -210,12 +219,19 @@ impl Log {
             self.synced(job.run(), now)?;
         }
         self.remove_deleted_files_now()?;
-        Ok(Closed {
-            topic_partition: self.topic_partition,
-            recovery_point: self.recovery_point,
-            log_start: self.ends.log_start,
+        self.durability.is_closed = true;
+        Ok(self.checkpoint())
+    }
+
+    /// What its directory's checkpoints say of this log.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let first_base = self.reader.view().segments[0].base();
+        Checkpoint {
+            topic_partition: self.topic_partition.clone(),
+            recovery_point: self.recovery_point(),
+            log_start: (self.ends.log_start > first_base).then_some(self.ends.log_start),
             high_watermark: self.ends.high_watermark,
-        })
+        }
     }
 
     /// Makes the present ends visible to readers.
@@ -259,15 +275,15 @@ impl Log {
     }
 }
 
-/// What remains of a log that was closed, for the checkpoints of its directory.
+/// What the checkpoints of a log's directory say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
+pub struct Checkpoint {
     /// The partition.
     pub topic_partition: TopicPartition,
-    /// Everything below was synced: the log end.
+    /// Everything below was synced.
     pub recovery_point: Offset,
-    /// The first offset that may be read.
-    pub log_start: Offset,
+    /// The first offset that may be read, if it is not the first segment's.
+    pub log_start: Option<Offset>,
     /// The high watermark.
     pub high_watermark: Offset,
 }
@@ -296,12 +312,13 @@ impl Parts {
             segments: self.segments.into(),
             recent: Default::default(),
         };
+        let reader = LogReader::new(self.home.clone(), view, self.epochs);
         let mut log = Log {
             home: self.home,
             topic_partition: self.spec.topic_partition,
             topic_id: self.spec.topic_id,
             config: self.spec.config,
-            reader: LogReader::new(view, self.epochs),
+            reader,
             producers: self.producers,
             ends: self.ends,
             next_offset: self.ends.log_end,

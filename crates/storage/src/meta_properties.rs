@@ -113,7 +113,7 @@ fn parse_properties(text: &str) -> BTreeMap<String, String> {
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
-        while line.len() - line.trim_end_matches('\\').len() & 1 == 1 {
+        while (line.len() - line.trim_end_matches('\\').len()) % 2 == 1 {
             line.pop();
             line.push_str(lines.next().unwrap_or_default().trim_start());
         }
@@ -163,13 +163,13 @@ mod tests {
 
     #[test]
     fn both_versions_are_read() {
-        let check = |text: &str, expect: Option<(i32, Option<&str>, Option<i32>, Option<u128>)>| {
-            let found = MetaProperties::parse(text).ok().map(|found| {
+        /// Version, cluster, node, directory.
+        type Found<'a> = (i32, Option<&'a str>, Option<i32>, Option<u128>);
+        let check = |text: &str, expect: Option<Found<'_>>| {
+            let found = MetaProperties::parse(text).ok();
+            let found = found.as_ref().map(|found| {
                 let directory = found.directory_id.map(|id| id.0.as_u128());
-                (found.version, found.cluster_id, found.node_id.map(|id| id.0), directory)
-            });
-            let expect = expect.map(|(version, cluster, node, directory)| {
-                (version, cluster.map(str::to_owned), node, directory)
+                (found.version, found.cluster_id.as_deref(), found.node_id.map(|id| id.0), directory)
             });
             assert_eq!(found, expect, "{text:?}");
         };

@@ -3,6 +3,7 @@
 //! A read is a range of a segment's file: the bytes themselves are not touched. At the log's end the range follows from
 //! the view alone; further back an index is searched and a few headers are read.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::ids::{LeaderEpoch, Offset};
@@ -10,6 +11,7 @@ use wire::piece::{FileRange, Piece};
 
 use crate::epochs::Epochs;
 use crate::error::Error;
+use crate::home::Home;
 use crate::segment::Segment;
 use crate::view::{Ends, View};
 
@@ -19,6 +21,7 @@ pub use self::time::TimestampOffset;
 
 /// The shared side of a log. Never holds up the thread that owns the log for longer than the copy of a few numbers.
 pub struct LogReader {
+    home: Arc<Home>,
     view: Mutex<View>,
     epochs: Mutex<Epochs>,
 }
@@ -63,8 +66,22 @@ struct Start {
 }
 
 impl LogReader {
-    pub(crate) fn new(view: View, epochs: Epochs) -> Arc<Self> {
-        Arc::new(Self { view: Mutex::new(view), epochs: Mutex::new(epochs) })
+    pub(crate) fn new(home: Arc<Home>, view: View, epochs: Epochs) -> Arc<Self> {
+        Arc::new(Self { home, view: Mutex::new(view), epochs: Mutex::new(epochs) })
+    }
+
+    /// The log's directory.
+    pub fn dir(&self) -> Arc<Path> {
+        self.home.dir()
+    }
+
+    /// Gives the log's directory another name under its owner's hands, as when its topic is deleted: files are found there
+    /// from now on, and those that are open stay open.
+    ///
+    /// # Errors
+    /// The disk failed; the directory is where [`LogReader::dir`] says.
+    pub fn rename_dir(&self, to: &Path) -> Result<(), Error> {
+        self.home.rename(to)
     }
 
     /// All ends at one moment.

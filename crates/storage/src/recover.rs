@@ -138,13 +138,21 @@ impl Loading {
                 tracing::warn!(log = %self.home.dir().display(), %base, "indexes are made anew");
             }
             let recovered = self.recover(&segment, limit)?;
-            let is_last = recovered.cut_bytes > 0;
+            let is_last = recovered.cut_bytes > 0 || self.has_lost_end(&recovered, limit);
             self.segments.push(segment);
             if is_last {
                 return self.drop_segments(&bases[index + 1..]);
             }
         }
         Ok(())
+    }
+
+    /// Whether batches between this segment and the next are missing: the disk kept the next one's name and lost the end
+    /// of this one at the border of a batch. In a compacted log such gaps are the rule and say nothing.
+    fn has_lost_end(&self, recovered: &Recovered, limit: Option<Offset>) -> bool {
+        !self.recovery.clean
+            && !self.config.cleanup_policy.compact
+            && limit.is_some_and(|limit| recovered.end < limit)
     }
 
     fn recover(&mut self, segment: &Arc<Segment>, limit: Option<Offset>) -> Result<Recovered, Error> {
@@ -170,6 +178,9 @@ impl Loading {
 
     /// Removes segments after a damaged one, newest first, so that a crash meanwhile leaves no hole.
     fn drop_segments(&mut self, bases: &[(Offset, u64)]) -> Result<(), Error> {
+        if bases.is_empty() {
+            return Ok(());
+        }
         for (base, size) in bases.iter().rev() {
             tracing::error!(
                 log = %self.home.dir().display(), %base, bytes = size,
@@ -179,7 +190,7 @@ impl Loading {
                 self.remove(kind, *base)?;
             }
         }
-        Ok(())
+        self.sync_names()
     }
 
     fn finish(mut self, spec: LogSpec) -> Result<Log, Error> {
@@ -200,6 +211,9 @@ impl Loading {
             let bases: Vec<_> =
                 self.segments.drain(..).map(|segment| (segment.base(), segment.size())).collect();
             self.drop_segments(&bases)?;
+            self.drop_snapshots(Offset::NONE)?;
+            self.epochs_changed = true;
+            self.epochs.clear();
             self.durability = Durability::default();
             self.producers = None;
             active = None;
@@ -245,11 +259,20 @@ impl Loading {
 
     /// Snapshots beyond the log end were made of what is gone.
     fn drop_snapshots(&mut self, log_end: Offset) -> Result<(), Error> {
+        if self.snapshots.last().is_none_or(|newest| *newest <= log_end) {
+            return Ok(());
+        }
         for snapshot in self.snapshots.clone().into_iter().filter(|snapshot| *snapshot > log_end) {
             self.remove(FileKind::ProducerSnapshot, snapshot)?;
         }
         self.snapshots.retain(|snapshot| *snapshot <= log_end);
-        Ok(())
+        self.sync_names()
+    }
+
+    /// If another crash brought back what was removed, it would go on after what is appended meanwhile.
+    fn sync_names(&self) -> Result<(), Error> {
+        let dir = self.home.dir();
+        self.home.disk().sync_dir(&dir).context("sync", &dir)
     }
 
     fn remove(&self, kind: FileKind, base: Offset) -> Result<(), Error> {

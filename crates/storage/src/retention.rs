@@ -176,6 +176,8 @@ impl Log {
     /// Renames a segment's files; they are removed later.
     pub(crate) fn retire(&mut self, segment: &Segment, now: Now) -> Result<(), Error> {
         self.durability.closed.retain(|closed| closed.base() != segment.base());
+        // A segment that a crash brings back must not follow what is appended after a cut.
+        self.durability.names_changed = true;
         let due = now.mono.plus_ms(self.config.file_delete_delay_ms);
         for kind in SEGMENT_FILES {
             let path = self.home.path(kind, segment.base());

@@ -106,11 +106,6 @@ impl Scan {
         Self { file, position, end, buffer: Vec::new(), buffer_at: position }
     }
 
-    /// Where the next batch starts.
-    pub(crate) fn position(&self) -> u64 {
-        self.position
-    }
-
     /// The next batch's header; only its length and magic were checked.
     pub(crate) fn next_header(&mut self) -> io::Result<Step<BatchAt>> {
         self.header(HEADER_CHUNK)

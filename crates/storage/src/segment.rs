@@ -190,11 +190,14 @@ impl Segment {
         self.on_times("empty", |index| index.reset(&self.home, self.base))
     }
 
-    /// Cuts file and indexes so that the segment ends with the batch before `position`, whose offsets are below `end`.
+    /// Cuts file and indexes so that the segment ends with the batch before `position`, whose offsets are below `end`. The
+    /// cut is durable: if a crash brought the old end back, it might go on after what is appended now.
     pub(crate) fn truncate(&self, position: u64, end: Offset) -> Result<(), Error> {
         self.on_offsets("cut", |index| index.truncate(&self.home, self.base, |entry| entry.offset < end))?;
         self.on_times("cut", |index| index.truncate(&self.home, self.base, |entry| entry.offset < end))?;
-        self.opened()?.set_len(position).map_err(|source| self.failed("cut", FileKind::Log, source))?;
+        let file = self.opened()?;
+        file.set_len(position).map_err(|source| self.failed("cut", FileKind::Log, source))?;
+        file.sync_data().map_err(|source| self.failed("sync", FileKind::Log, source))?;
         self.set_size(position);
         Ok(())
     }

@@ -47,6 +47,8 @@ impl Log {
             let path = self.home.path(FileKind::ProducerSnapshot, *snapshot);
             remove_if_there(self.home.disk(), &path).context("remove", &path)?;
         }
+        // A snapshot that a crash brings back would speak of batches that were cut off.
+        self.durability.names_changed = true;
         self.snapshots.retain(|snapshot| !goes(*snapshot));
         self.durability.snapshots.retain(|snapshot| !goes(*snapshot));
         Ok(())

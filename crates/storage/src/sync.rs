@@ -55,6 +55,8 @@ pub(crate) struct Durability {
     pub(crate) names_changed: bool,
     /// The directory's own name was not synced.
     pub(crate) is_new: bool,
+    /// Everything is, indexes included, and nothing is written any more.
+    pub(crate) is_closed: bool,
     /// When the oldest record that is not durable was written.
     pub(crate) waiting_since: Option<MonoTime>,
 }
@@ -211,8 +213,13 @@ impl Log {
 
     /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too.
     pub(crate) fn closing_sync_job(&mut self) -> Result<Option<SyncJob>, Error> {
-        let is_durable = self.ends.durable_end >= self.ends.log_end;
-        if is_durable && self.durability.closed.is_empty() && self.durability.snapshots.is_empty() {
+        let waiting = &self.durability;
+        let is_durable = self.ends.durable_end >= self.ends.log_end
+            && waiting.closed.is_empty()
+            && waiting.snapshots.is_empty()
+            && !waiting.names_changed
+            && !waiting.is_new;
+        if is_durable {
             return Ok(None);
         }
         let snapshots: Vec<Offset> = self.durability.snapshots.clone();

@@ -62,6 +62,7 @@ impl Log {
         last.truncate(position, end)?;
         self.active = resume(&last, now)?.0;
         self.remove_snapshots(|snapshot| snapshot > end)?;
+        self.sync_names()?;
         self.producers = load_producers(
             &self.home,
             &self.config,
@@ -98,6 +99,11 @@ impl Log {
         self.next_offset = offset;
         self.recovery_point = offset;
         self.publish_segments(vec![segment]);
+        self.sync_names()
+    }
+
+    /// What was removed must not come back after a crash and go on where the log then ends.
+    fn sync_names(&self) -> Result<(), Error> {
         let dir = self.home.dir();
         self.home.disk().sync_dir(&dir).context("sync", &dir)
     }

@@ -18,6 +18,8 @@ use crate::segment::Segment;
 pub(super) struct Recovered {
     /// Bytes cut off its end.
     pub(super) cut_bytes: u64,
+    /// One past its last record.
+    pub(super) end: Offset,
     pub(super) epochs_changed: bool,
 }
 
@@ -76,7 +78,7 @@ pub(super) fn recover_segment(
     let (timestamp, offset) = active.max_timestamp;
     segment.index_time(timestamp, offset)?;
     segment.flush_indexes()?;
-    Ok(Recovered { cut_bytes: size - valid_bytes, epochs_changed })
+    Ok(Recovered { cut_bytes: size - valid_bytes, end: next, epochs_changed })
 }
 
 /// Why a batch cannot stand where it does.

@@ -1,0 +1,256 @@
+//! One log directory: its lock, whose it is, what it holds and how it was left.
+//!
+//! ```text
+//! open     take .lock ─► read meta.properties, the clean mark, the checkpoints
+//! begin    remove the clean mark: from here on a crash is a crash
+//! open_log for each partition found, on as many threads as one likes
+//! run      now and then: write_checkpoints
+//! stop     close every log ─► write_checkpoints ─► the clean mark, last
+//! ```
+//! Invariant: the mark is there only while no log may be written and all of them were closed with their snapshots.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::ids::{BrokerEpoch, Offset, PartitionIndex, TopicId};
+use base::time::Now;
+
+use crate::checkpoint::{self, Offsets};
+use crate::clean_shutdown::{self, CleanShutdown};
+use crate::config::LogConfig;
+use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
+use crate::disk::{Disk, Lock};
+use crate::error::{Error, IoContext};
+use crate::log::{Checkpoint, Log, LogSpec, Recovery};
+use crate::meta_properties::MetaProperties;
+use crate::partition_metadata;
+
+/// Kafka's name for the file that is locked.
+pub const LOCK_FILE: &str = ".lock";
+/// Where Kafka's tiered storage keeps indexes; not a partition.
+const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
+
+/// A log directory that this process holds.
+pub struct LogDir {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    _lock: Box<dyn Lock>,
+    meta: Option<MetaProperties>,
+    clean: Option<CleanShutdown>,
+    begun: bool,
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+}
+
+/// A directory that may hold a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDir {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why.
+    pub kind: DirKind,
+}
+
+impl LogDir {
+    /// Takes the directory, making it if it is not there, and reads what is known of it. Nothing in it is changed.
+    ///
+    /// # Errors
+    /// Another process holds it, or the disk failed.
+    pub fn open(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        disk.create_dir_all(&path).context("create", &path)?;
+        let lock = match disk.lock(&path.join(LOCK_FILE)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Error::Locked(path)),
+            Err(error) => return Err(error).context("lock", &path.join(LOCK_FILE)),
+        };
+        let read = |name: &str| read_or_reset(&*disk, &path.join(name));
+        Ok(Self {
+            meta: MetaProperties::read(&*disk, &path)?,
+            clean: clean_shutdown::read(&*disk, &path)?,
+            begun: false,
+            recovery_points: read(checkpoint::RECOVERY_POINTS)?,
+            log_starts: read(checkpoint::LOG_STARTS)?,
+            high_watermarks: read(checkpoint::HIGH_WATERMARKS)?,
+            _lock: lock,
+            disk,
+            path,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its disk.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Whose it is; `None` if it was never formatted.
+    pub fn meta(&self) -> Option<&MetaProperties> {
+        self.meta.as_ref()
+    }
+
+    /// How the last process that held it left it; `None` if that crashed.
+    pub fn clean_shutdown(&self) -> Option<CleanShutdown> {
+        self.clean
+    }
+
+    /// Whether nothing but the lock is in it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        let entries = self.disk.list(&self.path).context("list", &self.path)?;
+        Ok(entries.iter().all(|entry| entry.name == LOCK_FILE || entry.name == "lost+found"))
+    }
+
+    /// Makes it this node's.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn format(&mut self, meta: MetaProperties) -> Result<(), Error> {
+        meta.write(&*self.disk, &self.path)?;
+        self.meta = Some(meta);
+        Ok(())
+    }
+
+    /// Removes the clean mark: logs may be opened and written from here on.
+    ///
+    /// # Errors
+    /// The disk failed; no log may be opened.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        if self.clean.is_some() {
+            clean_shutdown::remove(&*self.disk, &self.path)?;
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// The partitions' directories, of every kind. The metadata log's is not among them.
+    ///
+    /// # Errors
+    /// The disk failed, or there is a directory that is no partition's: then this is not a log directory.
+    pub fn partitions(&self) -> Result<Vec<PartitionDir>, Error> {
+        let mut found = Vec::new();
+        for entry in self.disk.list(&self.path).context("list", &self.path)? {
+            if !entry.is_dir || entry.name == REMOTE_INDEX_CACHE || entry.name == metadata_dir_name() {
+                continue;
+            }
+            let path = self.path.join(&entry.name);
+            match TopicPartition::parse_dir(&entry.name) {
+                Some((topic_partition, kind)) => found.push(PartitionDir { topic_partition, path, kind }),
+                None => {
+                    let reason =
+                        "its name is not topic-partition; a log directory holds nothing but partitions: \
+                                  move it elsewhere"
+                            .into();
+                    return Err(Error::Refused { path, reason });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The topic's id that a partition's directory holds.
+    ///
+    /// # Errors
+    /// The disk failed, or the file is damaged.
+    pub fn topic_id(&self, partition: &PartitionDir) -> Result<Option<TopicId>, Error> {
+        partition_metadata::read(&*self.disk, &partition.path.join(partition_metadata::FILE_NAME))
+    }
+
+    /// What the checkpoints say of a partition.
+    pub fn recovery(&self, partition: &TopicPartition) -> Recovery {
+        let of = |offsets: &Offsets| offsets.get(partition).copied().unwrap_or_default().max(Offset::ZERO);
+        Recovery {
+            clean: self.clean.is_some(),
+            recovery_point: of(&self.recovery_points),
+            log_start: of(&self.log_starts),
+            high_watermark: of(&self.high_watermarks),
+        }
+    }
+
+    /// Opens the log of a partition that was found.
+    ///
+    /// # Errors
+    /// Those of [`Log::open`].
+    ///
+    /// # Panics
+    /// Before [`LogDir::begin`].
+    pub fn open_log(
+        &self,
+        partition: &PartitionDir,
+        topic_id: Option<TopicId>,
+        config: Arc<LogConfig>,
+        now: Now,
+    ) -> Result<Log, Error> {
+        assert!(self.begun, "the clean mark goes before a log may be written");
+        let spec = LogSpec {
+            disk: self.disk.clone(),
+            dir: partition.path.clone(),
+            topic_partition: partition.topic_partition.clone(),
+            topic_id,
+            config,
+        };
+        Log::open(spec, self.recovery(&partition.topic_partition), now)
+    }
+
+    /// Replaces the three checkpoints by what all logs of the directory say now.
+    ///
+    /// # Errors
+    /// The disk failed; each file is the old or the new one.
+    pub fn write_checkpoints(&self, logs: &[Checkpoint]) -> Result<(), Error> {
+        let write = |name: &str, offsets: Offsets| {
+            checkpoint::write_offsets(&*self.disk, &self.path.join(name), &offsets)
+        };
+        let all = |offset: fn(&Checkpoint) -> Option<Offset>| -> Offsets {
+            logs.iter().filter_map(|log| Some((log.topic_partition.clone(), offset(log)?))).collect()
+        };
+        write(checkpoint::LOG_STARTS, all(|log| log.log_start))?;
+        write(checkpoint::RECOVERY_POINTS, all(|log| Some(log.recovery_point)))?;
+        write(checkpoint::HIGH_WATERMARKS, all(|log| Some(log.high_watermark)))
+    }
+
+    /// Marks the directory as cleanly left: `logs` are all of its logs, closed.
+    ///
+    /// # Errors
+    /// The disk failed: the next start recovers.
+    pub fn stop(self, logs: &[Checkpoint], broker_epoch: BrokerEpoch) -> Result<(), Error> {
+        self.write_checkpoints(logs)?;
+        clean_shutdown::write(&*self.disk, &self.path, broker_epoch)
+    }
+
+    /// Removes a partition's directory with its files.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn remove(&self, dir: &Path) -> Result<(), Error> {
+        for entry in self.disk.list(dir).context("list", dir)? {
+            let path = dir.join(&entry.name);
+            self.disk.remove_file(&path).context("remove", &path)?;
+        }
+        self.disk.remove_dir(dir).context("remove", dir)
+    }
+}
+
+/// A checkpoint that cannot be read is as good as none: logs are then recovered from their begin.
+fn read_or_reset(disk: &dyn Disk, path: &Path) -> Result<Offsets, Error> {
+    match checkpoint::read_offsets(disk, path) {
+        Err(Error::Corrupt { reason, .. }) => {
+            tracing::warn!(path = %path.display(), reason, "checkpoint is damaged and not used");
+            Ok(Offsets::new())
+        }
+        other => other,
+    }
+}
+
+fn metadata_dir_name() -> String {
+    TopicPartition { topic: METADATA_TOPIC.into(), partition: PartitionIndex(0) }.dir_name()
+}

@@ -1,0 +1,244 @@
+//! Opening after a clean stop and after a crash.
+
+use super::*;
+use crate::config::CleanupPolicy;
+use crate::directory::FileKind;
+use crate::disk::memory::Crash;
+use crate::disk::read_file;
+
+fn log(disk: &MemoryDisk, batches: i32) -> Log {
+    let mut log = Log::create(spec(disk.shared(), small_config()), now(0)).unwrap();
+    for n in 0..batches {
+        let bytes = idempotent(1, 0, 2 * n, &[(n.into(), "0123456789"), (n.into(), "0123456789")]);
+        append(&mut log, now(0), bytes).unwrap();
+    }
+    log
+}
+
+fn path(kind: FileKind, base: i64) -> PathBuf {
+    kind.path(&Path::new(DATA).join("t-0"), Offset(base))
+}
+
+fn bases(log: &Log) -> Vec<i64> {
+    log.segments().iter().map(|segment| segment.base().0).collect()
+}
+
+#[test]
+fn a_clean_stop_needs_no_scan_and_forgets_nothing() {
+    let disk = disk();
+    let log = log(&disk, 60);
+    let (segments, producers) = (bases(&log), log.producers().clone());
+    let checkpoint = log.close(now(0)).unwrap();
+    assert_eq!((checkpoint.recovery_point, checkpoint.high_watermark), (Offset(120), Offset(120)));
+    disk.crash(Crash::LoseUnsynced);
+    let recovery = Recovery { recovery_point: Offset(120), high_watermark: Offset(120), ..Recovery::NEW };
+    let mut log = open(&disk, small_config(), recovery, now(0));
+    assert_eq!(bases(&log), segments);
+    assert_eq!(log.ends().durable_end, Offset(120));
+    assert_eq!(log.ends().high_watermark, Offset(120));
+    // Of the window only the newest batch survives a restart, as with Kafka.
+    assert_eq!(
+        log.producers().entries().next().unwrap().1.last_batch(),
+        producers.entries().next().unwrap().1.last_batch()
+    );
+    assert!(
+        append(&mut log, now(0), idempotent(1, 0, 118, &[(59, "0123456789"), (59, "0123456789")]))
+            .unwrap()
+            .duplicate
+    );
+    append(&mut log, now(0), idempotent(1, 0, 120, &[(0, "x")])).unwrap();
+    assert_eq!(read_all(&log.reader(), 700).len(), 121);
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_every_byte() {
+    let disk = disk();
+    let log = log(&disk, 4);
+    let whole = read_file(&disk, &path(FileKind::Log, 0)).unwrap().unwrap();
+    drop(log);
+    let size = whole.len() / 4;
+    for length in 0..=whole.len() {
+        for garbage in [&b""[..], &[0; 80], &[0xff; 80]] {
+            let torn = disk.copy();
+            torn.crash(Crash::KeepAll);
+            let content = [&whole[..length], garbage].concat();
+            torn.set_content(&path(FileKind::Log, 0), &content);
+            let log = open(&torn, small_config(), CRASHED, now(0));
+            // Zeros may be what was missing: a record without headers ends with one.
+            let is_whole =
+                |n: &usize| content.get(n * size..(n + 1) * size) == Some(&whole[n * size..(n + 1) * size]);
+            let expect = (0..4).take_while(is_whole).count();
+            assert_eq!(log.ends().log_end.0 as usize, 2 * expect, "{length}");
+            let left = read_file(&torn, &path(FileKind::Log, 0)).unwrap().unwrap();
+            assert_eq!(left.len(), expect * size);
+            let last = log
+                .producers()
+                .entries()
+                .next()
+                .map(|(_, entry)| entry.last_batch().unwrap().last_sequence.0);
+            assert_eq!(last, (expect > 0).then(|| 2 * expect as i32 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_segment_ends_the_log() {
+    let original = disk();
+    let bases_before = {
+        let log = log(&original, 60);
+        bases(&log)
+    };
+    let middle = bases_before[2];
+    let size = read_file(&original, &path(FileKind::Log, middle)).unwrap().unwrap().len();
+    let batch_size = size / ((bases_before[3] - middle) as usize / 2);
+    for at in (0..size).step_by(7) {
+        let disk = original.copy();
+        disk.crash(Crash::KeepAll);
+        let mut bytes = read_file(&disk, &path(FileKind::Log, middle)).unwrap().unwrap();
+        bytes[at] ^= 0x10;
+        disk.set_content(&path(FileKind::Log, middle), &bytes);
+        let mut log = open(&disk, small_config(), CRASHED, now(0));
+        let end = log.ends().log_end.0;
+        // Base offset and epoch stand outside of the checksum; they may still be legal.
+        let in_crc = at % batch_size >= 16;
+        assert!(end < 120 || !in_crc, "damage at {at} went unnoticed");
+        if end < 120 {
+            assert!((middle..bases_before[3]).contains(&end));
+            assert_eq!(bases(&log), bases_before[..3]);
+        }
+        let read = read_all(&log.reader(), 700);
+        assert!(read.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        append(&mut log, now(0), batch(&[(0, "x")])).unwrap();
+    }
+}
+
+#[test]
+fn indexes_and_snapshots_are_made_anew() {
+    let disk = disk();
+    let dropped = log(&disk, 60);
+    let segments = bases(&dropped);
+    drop(dropped);
+    disk.crash(Crash::KeepAll);
+    let pristine = disk.copy();
+    /// `None` removes the file.
+    const DAMAGE: [Option<&[u8]>; 4] = [None, Some(b""), Some(&[7; 100]), Some(&[0xff; 96])];
+    let kinds = [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::ProducerSnapshot];
+    for (kind, damage) in kinds.iter().flat_map(|kind| DAMAGE.iter().map(move |damage| (*kind, damage))) {
+        let disk = pristine.copy();
+        disk.crash(Crash::KeepAll);
+        for base in &segments {
+            match damage {
+                Some(content) => disk.set_content(&path(kind, *base), content),
+                None => disk.remove_file(&path(kind, *base)).unwrap_or_default(),
+            }
+        }
+        let mut log = open(&disk, small_config(), CRASHED, now(0));
+        assert_eq!((bases(&log), log.ends().log_end), (segments.clone(), Offset(120)));
+        assert_eq!(read_all(&log.reader(), 300).len(), 120);
+        assert_eq!(log.reader().offset_for_timestamp(31).unwrap().unwrap().offset, Offset(62));
+        append(&mut log, now(0), idempotent(1, 0, 120, &[(0, "x")])).unwrap();
+        assert!(append(&mut log, now(0), idempotent(1, 0, 122, &[(0, "x")])).is_err());
+    }
+}
+
+#[test]
+fn a_hole_between_segments_ends_the_log() {
+    let disk = disk();
+    let segments = bases(&log(&disk, 60));
+    disk.crash(Crash::KeepAll);
+    // The disk kept the names of all segments, and lost the last batch of one.
+    let bytes = read_file(&disk, &path(FileKind::Log, segments[2])).unwrap().unwrap();
+    let batch_size = bytes.len() / ((segments[3] - segments[2]) as usize / 2);
+    disk.set_content(&path(FileKind::Log, segments[2]), &bytes[..bytes.len() - batch_size]);
+    let compacted = disk.copy();
+    let log = open(&disk, small_config(), CRASHED, now(0));
+    assert_eq!((bases(&log).as_slice(), log.ends().log_end.0), (&segments[..3], segments[3] - 2));
+    // Compaction makes such holes.
+    let config = LogConfig { cleanup_policy: CleanupPolicy::COMPACT, ..small_config() };
+    assert_eq!(open(&compacted, config, CRASHED, now(0)).ends().log_end.0, 120);
+}
+
+#[test]
+fn only_what_is_after_the_recovery_point_is_read() {
+    let disk = disk();
+    let segments = bases(&log(&disk, 60));
+    disk.crash(Crash::KeepAll);
+    // Damage before the recovery point is not looked for.
+    let mut bytes = read_file(&disk, &path(FileKind::Log, 0)).unwrap().unwrap();
+    bytes[70] ^= 1;
+    disk.set_content(&path(FileKind::Log, 0), &bytes);
+    let recovery = Recovery { recovery_point: Offset(segments[3] + 1), ..CRASHED };
+    let log = open(&disk, small_config(), recovery, now(0));
+    assert_eq!(log.ends().log_end, Offset(120));
+    assert_eq!(log.ends().durable_end, recovery.recovery_point);
+    assert_eq!(log.recovery_point(), Offset(segments[3]), "recovering makes nothing durable");
+}
+
+#[test]
+fn a_log_that_ends_before_its_start_is_emptied() {
+    let disk = disk();
+    drop(log(&disk, 10));
+    disk.crash(Crash::KeepAll);
+    let recovery = Recovery { log_start: Offset(1000), ..CRASHED };
+    let mut log = open(&disk, small_config(), recovery, now(0));
+    assert_eq!((log.ends().log_start, log.ends().log_end), (Offset(1000), Offset(1000)));
+    append(&mut log, now(0), batch(&[(0, "x")])).unwrap();
+    assert_eq!(read_all(&log.reader(), 300), [(1000, "x".to_owned())]);
+}
+
+#[test]
+fn leftovers_of_deletion_and_compaction() {
+    let original = disk();
+    let segments = bases(&log(&original, 60));
+    original.crash(Crash::KeepAll);
+    let first = read_file(&original, &path(FileKind::Log, 0)).unwrap().unwrap();
+    let dir = Path::new(DATA).join("t-0");
+    let compacted = LogConfig { cleanup_policy: CleanupPolicy::COMPACT, ..small_config() };
+    let check = |files: &[(&str, &[u8])], expect: &[i64], records: usize| {
+        let disk = original.copy();
+        disk.crash(Crash::KeepAll);
+        files.iter().for_each(|(name, content)| disk.set_content(&dir.join(name), content));
+        let log = open(&disk, compacted.clone(), CRASHED, now(0));
+        assert_eq!(
+            (bases(&log).as_slice(), read_all(&log.reader(), 700).len()),
+            (expect, records),
+            "{files:?}"
+        );
+        let left = disk.files(&dir);
+        assert!(
+            left.iter().all(|path| FileKind::parse(path.file_name().unwrap().to_str().unwrap()).is_some()
+                || path.ends_with(crate::epochs::FILE_NAME)),
+            "{left:?}"
+        );
+    };
+    let all = segments.as_slice();
+    check(
+        &[("00000000000000000777.log.deleted", b"x"), ("00000000000000000777.index.deleted", b"x")],
+        all,
+        120,
+    );
+    check(&[("00000000000000000000.log.cleaned", &first[..10])], all, 120);
+    check(&[("00000000000000000777.index", b"")], all, 120);
+    // A complete result replaces what it was made from, here by the first batch of the first segment …
+    let batch = first.len() / (segments[1] as usize / 2);
+    check(&[("00000000000000000000.log.swap", &first[..batch])], all, 120 - segments[1] as usize + 2);
+    // … unless another result that belongs to it is not complete.
+    check(
+        &[("00000000000000000000.log.swap", &first[..batch]), ("00000000000000000000.log.cleaned", b"")],
+        all,
+        120,
+    );
+}
+
+#[test]
+fn a_log_of_another_topic_is_refused() {
+    let disk = disk();
+    let topic = |n: u128| Some(base::ids::TopicId(base::uuid::Uuid::from_u128(n)));
+    let with = |id| LogSpec { topic_id: id, ..spec(disk.shared(), small_config()) };
+    let log = Log::create(with(topic(1000)), now(0)).unwrap();
+    log.close(now(0)).unwrap();
+    assert!(Log::open(with(topic(1001)), Recovery::NEW, now(0)).is_err());
+    let log = Log::open(with(None), Recovery::NEW, now(0)).unwrap();
+    assert_eq!(log.topic_id(), topic(1000));
+    assert!(Log::create(with(topic(1000)), now(0)).is_err(), "it is there already");
+}
