@@ -1,33 +1,119 @@
-//! The features that this node supports, and the levels of each.
+//! Features: which there are, at which levels, and what a new cluster starts with.
 //!
-//! A feature that is not built is not here: nobody can finalize it, and a cluster that has it above 0 is refused.
+//! Brokers advertise only what is built ([`SUPPORTED`]); a feature that is not built stays at level 0, so that no peer
+//! relies on it. Formatting knows all of Kafka 4.3's ([`ALL`]), because release versions are made of them.
 
 use std::collections::BTreeMap;
 
 use crate::image::{KRAFT_VERSION, METADATA_VERSION, SupportedVersions};
 use crate::version::level;
 
-/// One feature.
+/// A feature and a range of its levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SupportedFeature {
-    /// Kafka's name.
+pub struct Feature {
+    /// Its name.
     pub name: &'static str,
-    /// The lowest level.
+    /// The lowest level, inclusive.
     pub min: i16,
     /// The highest level, inclusive.
     pub max: i16,
 }
 
-/// All of them, sorted by name.
-pub static SUPPORTED: [SupportedFeature; 2] = [
-    SupportedFeature { name: KRAFT_VERSION, min: 0, max: 1 },
-    SupportedFeature { name: METADATA_VERSION, min: level::MINIMUM, max: level::LATEST },
+/// What this node supports, as it registers and as ApiVersions tells; sorted by name.
+pub const SUPPORTED: &[Feature] = &[
+    Feature { name: KRAFT_VERSION, min: 0, max: 1 },
+    Feature { name: METADATA_VERSION, min: level::MINIMUM, max: level::LATEST },
 ];
 
-/// The same as registrations and the controller carry it.
+/// The features of Kafka 4.3.0 besides `metadata.version` and `kraft.version`, with the levels that it knows; sorted by
+/// name.
+pub const ALL: &[Feature] = &[
+    Feature { name: "eligible.leader.replicas.version", min: 0, max: 1 },
+    Feature { name: "group.version", min: 0, max: 1 },
+    Feature { name: "share.version", min: 0, max: 1 },
+    Feature { name: "streams.version", min: 0, max: 1 },
+    Feature { name: "transaction.version", min: 0, max: 2 },
+];
+
+/// The levels of `metadata.version`: number and name. A release is named by a prefix of its last level's name.
+pub const METADATA_VERSIONS: &[(i16, &str)] = &[
+    (7, "3.3-IV3"),
+    (8, "3.4-IV0"),
+    (9, "3.5-IV0"),
+    (10, "3.5-IV1"),
+    (11, "3.5-IV2"),
+    (12, "3.6-IV0"),
+    (13, "3.6-IV1"),
+    (14, "3.6-IV2"),
+    (15, "3.7-IV0"),
+    (16, "3.7-IV1"),
+    (17, "3.7-IV2"),
+    (18, "3.7-IV3"),
+    (19, "3.7-IV4"),
+    (20, "3.8-IV0"),
+    (21, "3.9-IV0"),
+    (22, "4.0-IV0"),
+    (23, "4.0-IV1"),
+    (24, "4.0-IV2"),
+    (25, "4.0-IV3"),
+    (26, "4.1-IV0"),
+    (27, "4.1-IV1"),
+    (28, "4.2-IV0"),
+    (29, "4.2-IV1"),
+    (30, "4.3-IV0"),
+];
+
+/// [`SUPPORTED`] as a map.
 pub fn supported() -> BTreeMap<String, SupportedVersions> {
-    let entry = |feature: &SupportedFeature| {
-        (feature.name.to_owned(), SupportedVersions { min: feature.min, max: feature.max })
-    };
-    SUPPORTED.iter().map(entry).collect()
+    let range = |feature: &Feature| SupportedVersions { min: feature.min, max: feature.max };
+    SUPPORTED.iter().map(|feature| (feature.name.to_owned(), range(feature))).collect()
+}
+
+/// The name of a level of `metadata.version`.
+pub fn metadata_version_name(level: i16) -> Option<&'static str> {
+    METADATA_VERSIONS.iter().find(|(number, _)| *number == level).map(|(_, name)| *name)
+}
+
+/// The level that a release (`4.3`, `4.3.0`) or a level's own name (`4.3-IV0`) stands for.
+pub fn metadata_version_by_name(text: &str) -> Option<i16> {
+    if let Some((level, _)) = METADATA_VERSIONS.iter().find(|(_, name)| *name == text) {
+        return Some(*level);
+    }
+    let mut parts = text.split('.');
+    let (major, minor) = (parts.next()?, parts.next()?);
+    let patch_is_number = parts.next().is_none_or(|patch| patch.parse::<u32>().is_ok());
+    if !patch_is_number || parts.next().is_some() {
+        return None;
+    }
+    let release = format!("{major}.{minor}-");
+    METADATA_VERSIONS.iter().rev().find(|(_, name)| name.starts_with(&release)).map(|(level, _)| *level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_stand_for_their_last_level() {
+        let check =
+            |text: &str, expect: Option<i16>| assert_eq!(metadata_version_by_name(text), expect, "{text}");
+        check("3.3", Some(7));
+        check("3.7", Some(19));
+        check("3.7.1", Some(19));
+        check("4.0", Some(25));
+        check("4.3.0", Some(30));
+        check("4.0-IV1", Some(23));
+        check("4.4", None);
+        check("3.2", None);
+        check("4", None);
+        check("4.3.x", None);
+        check("", None);
+    }
+
+    #[test]
+    fn levels_follow_each_other() {
+        let levels: Vec<_> = METADATA_VERSIONS.iter().map(|(level, _)| *level).collect();
+        assert_eq!(levels, (level::MINIMUM..=level::LATEST).collect::<Vec<_>>());
+        assert_eq!(metadata_version_name(level::LATEST), Some("4.3-IV0"));
+    }
 }

@@ -27,6 +27,7 @@ pub use config::{ConfigOverrides, Resource, ResourceType};
 pub use replay::ReplayError;
 pub use security::QuotaEntity;
 pub use topic::{LeaderRecoveryState, Partition, Topic};
+pub(crate) use write::feature_level;
 
 /// The feature whose level says which metadata records may be written.
 pub const METADATA_VERSION: &str = "metadata.version";

@@ -7,6 +7,7 @@
 //! Nothing here reads a clock, draws a random number or starts a thread: time and random bits come in as arguments, files
 //! are reached through `storage::disk`, and syncs are handed out as jobs.
 
+pub mod bootstrap;
 pub mod controller;
 pub mod delta;
 pub mod error;

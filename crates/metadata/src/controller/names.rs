@@ -7,9 +7,12 @@
 const LENGTH_MAX: usize = 249;
 
 /// The topic of the metadata log itself.
-pub(crate) const CLUSTER_METADATA: &str = "__cluster_metadata";
+pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 
-/// Checks a name; says what is wrong with it in Kafka's words.
+/// Checks a name.
+///
+/// # Errors
+/// What is wrong with it, in Kafka's words.
 ///
 /// # Errors
 /// The sentence.
