@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use base::config::BrokerConfig;
+use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
 use base::ids::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use base::time::Now;
@@ -31,6 +31,7 @@ pub type Random = Arc<dyn Fn() -> u128 + Send + Sync>;
 pub struct Broker {
     node: NodeId,
     config: Arc<BrokerConfig>,
+    layers: Layers,
     image: RwLock<Arc<Image>>,
     partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
     fetch_sessions: Mutex<FetchSessions>,
@@ -60,6 +61,7 @@ impl Broker {
     pub fn new(
         node: NodeId,
         config: Arc<BrokerConfig>,
+        layers: Layers,
         image: Arc<Image>,
         controller: Arc<ControllerHandle>,
         random: Random,
@@ -68,6 +70,7 @@ impl Broker {
         Self {
             node,
             config,
+            layers,
             image: RwLock::new(image),
             partitions: RwLock::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(slots)),
@@ -86,6 +89,11 @@ impl Broker {
     /// What it was started with.
     pub fn config(&self) -> &BrokerConfig {
         &self.config
+    }
+
+    /// What was set, for the configs of topics and for descriptions.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// The metadata as of now; a request takes it once.

@@ -42,7 +42,7 @@ pub struct Call<'a> {
 type Handler = fn(Call<'_>) -> Result<(), Close>;
 
 /// Sorted by key, as ApiVersions lists them.
-static HANDLERS: [(ApiKey, Handler); 9] = [
+static HANDLERS: [(ApiKey, Handler); 10] = [
     (ApiKey::PRODUCE, apis::produce::handle),
     (ApiKey::FETCH, apis::fetch::handle),
     (ApiKey::LIST_OFFSETS, apis::list_offsets::handle),
@@ -51,6 +51,7 @@ static HANDLERS: [(ApiKey, Handler); 9] = [
     (ApiKey::CREATE_TOPICS, apis::create_topics::handle),
     (ApiKey::DELETE_TOPICS, apis::delete_topics::handle),
     (ApiKey::INIT_PRODUCER_ID, apis::init_producer_id::handle),
+    (ApiKey::DESCRIBE_CONFIGS, apis::describe_configs::handle),
     (ApiKey::DESCRIBE_CLUSTER, apis::describe_cluster::handle),
 ];
 

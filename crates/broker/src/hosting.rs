@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use base::config::{Layers, Properties};
+use base::config::Properties;
 use base::ids::{DirectoryId, PartitionIndex};
 use base::time::{MonoTime, Now};
 use base::uuid::Uuid;
@@ -46,7 +46,6 @@ pub struct Hosting {
     broker: Arc<Broker>,
     disk: Arc<dyn Disk>,
     dirs: Vec<HostedDir>,
-    layers: Layers,
     random: Random,
     /// Directories set aside, and when they are removed; in the order of that time.
     removals: Vec<(MonoTime, PathBuf)>,
@@ -55,16 +54,15 @@ pub struct Hosting {
 }
 
 impl Hosting {
-    /// Hosts nothing yet; `layers` are what topics' configs fall back to.
+    /// Hosts nothing yet.
     pub fn new(
         broker: Arc<Broker>,
         disk: Arc<dyn Disk>,
         dirs: Vec<HostedDir>,
-        layers: Layers,
         random: Random,
     ) -> Self {
         assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
-        Self { broker, disk, dirs, layers, random, removals: Vec::new(), found: BTreeMap::new() }
+        Self { broker, disk, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
     }
 
     /// Takes a log that was found in directory number `dir` at the start. The first publication says whose it is.
@@ -224,10 +222,10 @@ impl Hosting {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
-        let config = self.layers.topic_config(&overrides).or_else(|error| {
+        let config = self.broker.layers().topic_config(&overrides).or_else(|error| {
             // The controller checks before it writes; another version's controller may know values that this does not.
             tracing::error!(topic = %topic.name, %error, "the topic's configs are not understood; defaults apply");
-            self.layers.topic_config(&Properties::new())
+            self.broker.layers().topic_config(&Properties::new())
         });
         log_config(&config.expect("the node's own configs were checked at its start"), self.broker.config())
     }

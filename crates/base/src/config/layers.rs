@@ -10,7 +10,7 @@
 use super::definition::{Default, Definition, Kind, Table, Values};
 use super::error::ConfigError;
 use super::properties::Properties;
-use super::tables::{BROKER, BrokerConfig, TOPIC, TopicConfig};
+use super::tables::{BROKER, BrokerConfig, CLIENT_METRICS, GROUP, TOPIC, TopicConfig};
 use super::value::{Value, trim};
 
 #[cfg(test)]
@@ -144,25 +144,40 @@ impl Layers {
 
     /// The description of a topic with these overrides; sorted by name.
     pub fn describe_topic(&self, overrides: &Properties) -> Vec<DescribedConfig> {
+        self.describe_resource(&TOPIC, overrides, ConfigSource::Topic)
+    }
+
+    /// The description of a group with these overrides; sorted by name.
+    pub fn describe_group(&self, overrides: &Properties) -> Vec<DescribedConfig> {
+        self.describe_resource(&GROUP, overrides, ConfigSource::Group)
+    }
+
+    /// The description of a client metrics subscription with these overrides; sorted by name.
+    pub fn describe_client_metrics(&self, overrides: &Properties) -> Vec<DescribedConfig> {
+        self.describe_resource(&CLIENT_METRICS, overrides, ConfigSource::ClientMetrics)
+    }
+
+    /// What a resource overrides comes first, then what the broker gives it.
+    fn describe_resource(
+        &self,
+        table: &'static Table,
+        overrides: &Properties,
+        source: ConfigSource,
+    ) -> Vec<DescribedConfig> {
         let describe = |definition: &'static Definition| {
             let own = overrides.get(definition.name);
-            let inherited = || self.inherited(definition).map(|(_, text)| understood(definition, text));
-            let text = own.cloned().or_else(inherited);
+            let text = own.cloned().or_else(|| self.inherited(definition).map(|(_, text)| text));
             let mut synonyms = Vec::new();
             if let Some(text) = own {
                 let value = shown(Some(definition), Some(text));
-                synonyms.push(Synonym {
-                    name: definition.name.to_owned(),
-                    value,
-                    source: ConfigSource::Topic,
-                });
+                synonyms.push(Synonym { name: definition.name.to_owned(), value, source });
             }
             if let Some(first) = definition.inherits.first() {
                 synonyms.extend(self.synonyms(first.name));
             }
             described(definition.name, Some(definition), text.as_ref(), false, synonyms)
         };
-        by_name(&TOPIC)
+        by_name(table)
             .filter(|definition| !definition.internal || overrides.contains_key(definition.name))
             .map(describe)
             .collect()
