@@ -62,7 +62,7 @@ impl LogDir {
     /// Another process holds it, or the disk failed.
     pub fn open(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        disk.create_dir_all(&path).context("create", &path)?;
+        create_durably(&*disk, &path)?;
         let lock = match disk.lock(&path.join(LOCK_FILE)) {
             Ok(lock) => lock,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Error::Locked(path)),
@@ -238,6 +238,21 @@ impl LogDir {
         }
         self.disk.remove_dir(dir).context("remove", dir)
     }
+}
+
+/// Makes the directory and those above it; none of their names is lost by a crash.
+fn create_durably(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let is_missing =
+        |path: &&Path| matches!(disk.metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    disk.create_dir_all(path).context("create", path)?;
+    for created in missing {
+        // A relative path of one part is in the working directory.
+        let parent =
+            created.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        disk.sync_dir(parent).context("sync", parent)?;
+    }
+    Ok(())
 }
 
 /// A checkpoint that cannot be read is as good as none: logs are then recovered from their begin.

@@ -20,11 +20,14 @@ use crate::log::{Log, LogSpec, Recovery};
 use crate::read::LogReader;
 
 mod append;
+mod crash_states;
+mod faults;
 mod log_dir;
 mod model;
 mod read;
 mod recover;
 mod retention;
+mod script;
 
 pub(crate) const DATA: &str = "/data";
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
