@@ -8,9 +8,9 @@
 //! block: length u32 (top bit: stored, not compressed) | bytes | [checksum 4]        all little endian
 //! ```
 
-use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
+use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
-use super::window::{InvalidOffset, Window};
+use super::window::{HISTORY, InvalidOffset, Window};
 use super::xxhash::xxh32;
 use super::{CompressionType, DecompressError};
 
@@ -218,6 +218,12 @@ impl Decoder {
                 return Err(CORRUPT("wrong block checksum"));
             }
         }
+        if !self.stored && self.block_limit <= HISTORY {
+            // The usual size: the library decodes the whole block at once, and faster than can be done in steps.
+            window.whole_block(|out| decompress_into(block, out)).map_err(|_| CORRUPT("invalid block"))?;
+            *at = self.block_end + self.checksum_length();
+            return Ok(());
+        }
         window.start_block();
         self.block_left = self.block_limit;
         (self.literals, self.token_copy) = (if self.stored { length } else { 0 }, 0);
@@ -237,7 +243,7 @@ impl Decoder {
                 }
                 // A block ends with literals, not with a copy.
                 Place::Literals if *at == block.len() => {
-                    *at += if self.flags & BLOCK_CHECKSUMS != 0 { 4 } else { 0 };
+                    *at += self.checksum_length();
                     self.place = Place::BetweenBlocks;
                     break;
                 }
@@ -271,6 +277,10 @@ impl Decoder {
         self.copy = 4 + length(self.token_copy, block, at)?;
         self.place = Place::Copy;
         self.spend(self.copy)
+    }
+
+    fn checksum_length(&self) -> usize {
+        if self.flags & BLOCK_CHECKSUMS != 0 { 4 } else { 0 }
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), DecompressError> {

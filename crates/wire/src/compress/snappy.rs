@@ -7,7 +7,7 @@
 //! ```
 //! Some clients send one raw block without any framing; Java's reader takes that too, so it is read here as well.
 
-use super::window::{InvalidOffset, Window};
+use super::window::{HISTORY, InvalidOffset, Window};
 use super::{CompressionType, DecompressError};
 
 /// The first bytes of the framing.
@@ -168,15 +168,32 @@ impl Decoder {
     ) -> Result<(), DecompressError> {
         self.block_end = end;
         self.owed = 0;
+        let start = *at;
         for shift in [0, 7, 14, 21, 28] {
             let byte = next(&input[..end], at)?;
             self.owed |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                window.start_block();
-                return Ok(());
+                return self.decode_or_start(&input[start..end], at, window);
             }
         }
         Err(CORRUPT("length of more than five bytes"))
+    }
+
+    /// The library decodes a block of usual size at once, and faster than can be done in steps; others are started.
+    fn decode_or_start(
+        &mut self,
+        block: &[u8],
+        at: &mut usize,
+        window: &mut Window,
+    ) -> Result<(), DecompressError> {
+        if self.owed as usize > HISTORY {
+            window.start_block();
+            return Ok(());
+        }
+        self.owed = 0;
+        *at = self.block_end;
+        let decoded = window.whole_block(|out| snap::raw::Decoder::new().decompress(block, out));
+        decoded.map_err(|_| CORRUPT("invalid block"))
     }
 
     /// Decodes until the block ends or the window is full.

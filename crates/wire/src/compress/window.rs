@@ -45,6 +45,17 @@ impl Window {
         }
     }
 
+    /// Lets `fill` write a whole block of at most 64 KiB and say how long it is. All output must have been taken.
+    pub(super) fn whole_block<E>(
+        &mut self,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        assert_eq!(self.read, self.written, "output would be lost");
+        self.reset();
+        self.written = fill(&mut self.bytes[..HISTORY])?;
+        Ok(())
+    }
+
     /// Moves output into `out`; 0 when there is none.
     pub(super) fn take(&mut self, out: &mut [u8]) -> usize {
         let count = out.len().min(self.written - self.read);

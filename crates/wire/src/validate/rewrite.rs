@@ -106,13 +106,7 @@ impl Rewriter<'_, '_> {
         self.sink.write(&head);
         let mut tee = Tee { source, sink: &mut self.sink };
         let body = read_body(&mut tee, Reading::Strict, &prefix, &mut ())?;
-        Ok(RecordHead {
-            offset: self.clock.offset(prefix.offset_delta),
-            timestamp,
-            key_length: body.key_length,
-            value_length: body.value_length,
-            header_count: body.header_count,
-        })
+        Ok(self.clock.head(&prefix, &body))
     }
 }
 

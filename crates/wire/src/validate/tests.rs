@@ -178,8 +178,11 @@ impl Answer {
     }
 }
 
+/// A header with its key as text.
+type TextHeader = (String, Option<Bytes>);
+
 /// Kafka reads header keys as text when it rewrites, and replaces what is none.
-fn records(bytes: &Bytes) -> Vec<(Record, Vec<(String, Option<Bytes>)>)> {
+fn records(bytes: &Bytes) -> Vec<(Record, Vec<TextHeader>)> {
     let records = Records::new(bytes, &mut Decompressors::new(), 1 << 20).unwrap();
     let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
     let records = records.map(|record| {
