@@ -115,7 +115,11 @@ impl Contender {
             Launch::Command(words) => {
                 let properties = dir.join("server.properties");
                 let data = dir.join("data");
-                let text = format!("listeners=PLAINTEXT://127.0.0.1:{port}\nlog.dirs={}\n", data.display());
+                let text = format!(
+                    "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{}\nlog.dirs={}\n",
+                    port + 1000,
+                    data.display()
+                );
                 fs::write(&properties, text).tried(|| format!("write {}", properties.display()))?;
                 let fill = |word: &String| {
                     word.replace("{dir}", &data.to_string_lossy())
@@ -145,13 +149,16 @@ impl Contender {
 }
 
 impl Broker {
-    /// Waits until nothing of a deleted topic is left in the broker's directory, then until the disk has no work left, so
-    /// that one run does not pay for another. Waits ten seconds at most.
-    pub fn settle(&self, topic: &str) -> Result<()> {
+    /// Waits until nothing of a deleted topic is left in the broker's directory: ten seconds at most.
+    pub fn await_deletion(&self, topic: &str) {
         let begin = Instant::now();
         while holds(&self.dir, topic, 3) && begin.elapsed() < Duration::from_secs(10) {
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until its disk has no work left, so that one run does not pay for another.
+    pub fn quiet_disk(&self) -> Result<()> {
         let dir = File::open(&self.dir).tried(|| format!("open {}", self.dir.display()))?;
         rustix::fs::syncfs(dir).tried(|| "syncfs".to_owned())
     }
@@ -218,7 +225,7 @@ fn command_words(text: &str) -> Vec<String> {
     words
 }
 
-/// A port that is free, and 1,000 above it another, which an oracle uses for its controller.
+/// A port that is free, and 1,000 above it another, which is the controller's.
 fn free_port() -> Result<u16> {
     for _ in 0..100 {
         let probe =

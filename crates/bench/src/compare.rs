@@ -101,10 +101,11 @@ impl Field {
             for (broker, passes) in self.brokers.iter().zip(&mut passes) {
                 let topic = format!("{}-{round}", workload.name);
                 let topic = workload.load.prepare(broker.address, &topic)?;
-                broker.settle("no topic: only the disk")?;
+                broker.quiet_disk()?;
                 let pass = Pass::measure(&workload.load, broker.address, &topic, Some(broker.process))?;
                 workload.load.clean(broker.address, &topic)?;
-                broker.settle(&topic.name)?;
+                broker.await_deletion(&topic.name);
+                broker.quiet_disk()?;
                 let counted = round >= arguments.warm;
                 eprintln!(
                     "{} {} {}: {pass}",
