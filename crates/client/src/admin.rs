@@ -15,6 +15,7 @@ use protocol::messages::describe_cluster_request::DescribeClusterRequest;
 
 pub use configs::{ConfigEntry, ConfigSource, ResourceType};
 pub use offsets::{ListedOffset, OffsetSpec};
+pub(crate) use offsets::{list_offsets, offsets_once};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription, TopicName, TopicPartitionDescription};
 
 use crate::cluster::{Broker, Cluster};

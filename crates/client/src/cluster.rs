@@ -14,7 +14,6 @@ use base::error_code::ErrorCode;
 use base::ids::{LeaderEpoch, NodeId};
 use protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use protocol::messages::metadata_response::MetadataResponse;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use backoff::Backoff;
@@ -42,7 +41,6 @@ struct Inner {
     topics: Mutex<BTreeSet<Arc<str>>>,
     /// Held by whoever asks for metadata.
     refreshing: tokio::sync::Mutex<()>,
-    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -74,7 +72,6 @@ impl Cluster {
                 metadata: RwLock::new(known),
                 topics: Mutex::default(),
                 refreshing: tokio::sync::Mutex::default(),
-                changed: Notify::new(),
             }),
         };
         cluster.retry("asking for metadata", || async { cluster.refresh().await }).await?;
@@ -89,17 +86,6 @@ impl Cluster {
     /// What is known at this moment.
     pub fn metadata(&self) -> Arc<Metadata> {
         self.inner.metadata.read().unwrap_or_else(PoisonError::into_inner).metadata.clone()
-    }
-
-    /// Waits until the metadata is another one than version `seen`.
-    pub(crate) async fn changed_since(&self, seen: u64) {
-        loop {
-            let notified = self.inner.changed.notified();
-            if self.metadata().version != seen {
-                return;
-            }
-            notified.await;
-        }
     }
 
     /// When the metadata should be asked for again although nothing is wrong.
@@ -167,8 +153,6 @@ impl Cluster {
         let answer = self.ask_metadata(Some(&topics), create).await?;
         let mut known = self.inner.metadata.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { metadata: Arc::new(known.metadata.with(answer)), at: Instant::now() };
-        drop(known);
-        self.inner.changed.notify_waiters();
         Ok(())
     }
 
@@ -201,8 +185,6 @@ impl Cluster {
         let mut known = self.inner.metadata.write().unwrap_or_else(PoisonError::into_inner);
         let Some(next) = known.metadata.with_leader(partition, leader, epoch, endpoint) else { return false };
         known.metadata = Arc::new(next);
-        drop(known);
-        self.inner.changed.notify_waiters();
         true
     }
 
@@ -211,10 +193,21 @@ impl Cluster {
     /// # Errors
     /// [`Error::Unavailable`] when the broker is unknown or cannot be reached.
     pub async fn connection(&self, node: NodeId) -> Result<Connection> {
+        self.inner.pool.connection(node, &self.address(node)?, &self.inner.options).await
+    }
+
+    /// Another connection to this broker, on which answers may be held back: a broker handles the requests of a
+    /// connection one after another, so nothing else should have to wait behind them.
+    pub(crate) async fn fetch_connection(&self, node: NodeId) -> Result<Connection> {
+        self.inner.pool.fetch_connection(node, &self.address(node)?, &self.inner.options).await
+    }
+
+    fn address(&self, node: NodeId) -> Result<String> {
         let metadata = self.metadata();
         let broker = metadata.brokers.get(&node);
-        let broker = broker.ok_or_else(|| Error::Unavailable(format!("Broker {node} is not available.")))?;
-        self.inner.pool.connection(node, &broker.address(), &self.inner.options).await
+        broker
+            .map(Broker::address)
+            .ok_or_else(|| Error::Unavailable(format!("Broker {node} is not available.")))
     }
 
     /// A connection to any broker: an open one if there is one, else the first that can be opened; bootstrap servers last.

@@ -156,7 +156,6 @@ impl Connection {
         let request = ApiVersionsRequest {
             client_software_name: "ottla".to_owned(),
             client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Default::default()
         };
         let latest = ApiKey::API_VERSIONS.api().map_or(0, |api| api.max);
         let mut reader = self.exchange(latest, &request, time).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::ids::{LeaderEpoch, Offset, PartitionIndex};
 use bytes::Bytes;
 pub use wire::batch::TimestampType;
-pub use wire::record::RecordHeader;
+pub use wire::record::{RecordHeader, RecordHeaders};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,5 +123,5 @@ pub struct ConsumerRecord {
     /// The value; none is a tombstone.
     pub value: Option<Bytes>,
     /// Annotations.
-    pub headers: Vec<RecordHeader>,
+    pub headers: RecordHeaders,
 }

@@ -4,11 +4,19 @@
 
 use std::time::{Duration, SystemTime};
 
+use base::ids::Offset;
 use client::admin::{NewTopic, TopicName};
-use client::{Acks, Admin, ClientOptions, OffsetSpec, Producer, Record, TopicPartition};
+use client::{
+    Acks, Admin, AutoOffsetReset, ClientOptions, Consumer, OffsetSpec, Producer, Record, TopicPartition,
+};
+use tracing_subscriber::EnvFilter;
 use wire::compress::CompressionType;
 
 fn bootstrap() -> Option<String> {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
     let servers = std::env::var("BOOTSTRAP_SERVERS").ok();
     if servers.is_none() {
         println!("SKIPPED: BOOTSTRAP_SERVERS does not name a cluster");
@@ -100,4 +108,82 @@ fn calls_can_be_spawned() {
     check(move || async move { admin().describe_topics(&[]).await });
     check(move || async move { admin().list_offsets(&[]).await });
     check(move || async move { producer().send(Record::new("t")).await });
+}
+
+#[tokio::test]
+async fn what_is_produced_is_consumed_in_order() {
+    let Some(servers) = bootstrap() else { return };
+    let (_, name) = topic(&servers, "order", 3).await;
+    for (round, codec) in CompressionType::ALL.into_iter().enumerate() {
+        let producer = Producer::builder(&servers).compression(codec).build().await.unwrap();
+        for n in 0..20_000 {
+            let key = format!("{}", n % 97);
+            let record = Record::new(name.as_str()).key(key).value(format!("{}", round * 20_000 + n));
+            producer.send_then(record, |delivered| drop(delivered.unwrap())).await.unwrap();
+        }
+        producer.close().await.unwrap();
+    }
+    let mut consumer =
+        Consumer::builder(&servers).auto_offset_reset(AutoOffsetReset::Earliest).build().await.unwrap();
+    let partitions = consumer.partitions_of(&name).await.unwrap();
+    consumer.assign(partitions.clone()).unwrap();
+    let mut last = std::collections::HashMap::new();
+    let mut positions = std::collections::HashMap::new();
+    let mut count = 0;
+    while count < 100_000 {
+        let records = consumer.poll(Duration::from_secs(20)).await.unwrap();
+        assert!(!records.is_empty(), "only {count} came");
+        for record in records {
+            let number: i64 = std::str::from_utf8(&record.value.unwrap()).unwrap().parse().unwrap();
+            let before = last.insert(record.key.unwrap(), number);
+            assert!(before.is_none_or(|before| before < number), "{before:?} before {number}");
+            let expected = positions.insert(record.partition, record.offset.next());
+            assert!(expected.is_none_or(|expected| expected == record.offset));
+            count += 1;
+        }
+    }
+    let ends = consumer.end_offsets(&partitions).await.unwrap();
+    for partition in &partitions {
+        assert_eq!(consumer.position(partition).await.unwrap(), ends[partition]);
+    }
+    assert!(consumer.poll(Duration::from_millis(50)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn seeking_moves_the_position() {
+    let Some(servers) = bootstrap() else { return };
+    let (_, name) = topic(&servers, "seek", 1).await;
+    let producer = Producer::builder(&servers).build().await.unwrap();
+    // Records with old timestamps would be deleted under the test's feet.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let start = i64::try_from(since.as_millis()).unwrap();
+    for n in 0..100 {
+        let record = Record::new(name.as_str()).value(format!("{n}")).timestamp(start + n);
+        producer.send(record).await.unwrap();
+    }
+    producer.flush().await;
+    let partition = TopicPartition::new(name.as_str(), 0);
+    let mut consumer = Consumer::builder(&servers).max_poll_records(10).build().await.unwrap();
+    consumer.assign([partition.clone()]).unwrap();
+    assert_eq!(consumer.position(&partition).await.unwrap(), Offset(100), "the default is the end");
+    let long = Duration::from_secs(20);
+    consumer.seek(&partition, Offset(42)).unwrap();
+    let records = consumer.poll(long).await.unwrap();
+    assert_eq!((records.len(), records[0].offset, records[9].offset), (10, Offset(42), Offset(51)));
+    consumer.seek_to_beginning(&[]).unwrap();
+    assert_eq!(consumer.poll(long).await.unwrap()[0].offset, Offset(0));
+    let found = consumer.offsets_for_times(&[(partition.clone(), start + 77)]).await.unwrap();
+    assert_eq!(found[&partition].map(|one| (one.offset, one.timestamp)), Some((Offset(77), start + 77)));
+    let late = consumer.offsets_for_times(&[(partition.clone(), start + 2_000_000)]).await.unwrap();
+    assert_eq!(late[&partition], None);
+    consumer.seek_to_end(&[]).unwrap();
+    assert_eq!(consumer.position(&partition).await.unwrap(), Offset(100));
+    assert!(consumer.poll(Duration::from_millis(300)).await.unwrap().is_empty());
+    producer.send(Record::new(name.as_str()).value("new")).await.unwrap().await.unwrap();
+    assert_eq!(consumer.poll(long).await.unwrap()[0].offset, Offset(100));
+    // Beyond the end is out of range: the reset policy decides.
+    consumer.seek(&partition, Offset(5000)).unwrap();
+    assert!(consumer.poll(Duration::from_secs(2)).await.unwrap().is_empty());
+    assert_eq!(consumer.position(&partition).await.unwrap(), Offset(101));
+    consumer.seek(&TopicPartition::new(name.as_str(), 1), Offset(0)).unwrap_err();
 }

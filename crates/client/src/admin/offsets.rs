@@ -99,7 +99,7 @@ pub(crate) async fn list_offsets(
     let listed = Mutex::new(Listed::new());
     let finished = cluster.retry("listing offsets", || async {
         let open = still_open(partitions, &listed.lock().unwrap_or_else(PoisonError::into_inner));
-        let answers = ask_leaders(cluster, open, isolation_level).await;
+        let answers = offsets_once(cluster, open, isolation_level).await;
         let again =
             answers.values().find_map(|one| one.as_ref().err().filter(|error| error.retriable()).cloned());
         listed.lock().unwrap_or_else(PoisonError::into_inner).extend(answers);
@@ -124,7 +124,8 @@ fn still_open(
     partitions.iter().filter(|(partition, _)| open(partition)).cloned().collect()
 }
 
-async fn ask_leaders(
+/// Asks each leader once.
+pub(crate) async fn offsets_once(
     cluster: &Cluster,
     partitions: Vec<(TopicPartition, OffsetSpec)>,
     isolation_level: i8,

@@ -13,10 +13,11 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::options::ClientOptions;
 
-/// Who a slot is for: a broker by its id, or a bootstrap server by its place in the list.
+/// Who a slot is for: a broker by its id, the same for fetches only, or a bootstrap server by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Peer {
     Broker(NodeId),
+    Fetch(NodeId),
     Bootstrap(usize),
 }
 
@@ -53,6 +54,15 @@ impl Pool {
         options: &ClientOptions,
     ) -> Result<Connection> {
         self.slot(Peer::Broker(node)).connect(address, options).await
+    }
+
+    pub(super) async fn fetch_connection(
+        &self,
+        node: NodeId,
+        address: &str,
+        options: &ClientOptions,
+    ) -> Result<Connection> {
+        self.slot(Peer::Fetch(node)).connect(address, options).await
     }
 
     /// The first bootstrap server that can be reached.

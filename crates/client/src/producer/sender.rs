@@ -111,14 +111,15 @@ impl Sender {
             if plan.identify {
                 self.identify();
             }
-            if plan.leaderless || now >= self.cluster.stale_at() {
+            let stale = plan.leaderless || now >= self.cluster.stale_at();
+            if stale {
                 self.refresh(now);
             }
             if plan.requests.is_empty() {
-                let refresh = if plan.leaderless && !self.refreshing {
-                    self.refresh_after
-                } else {
-                    self.cluster.stale_at()
+                let refresh = match (self.refreshing, stale) {
+                    (true, _) => now + self.options.client.metadata_max_age,
+                    (false, true) => self.refresh_after,
+                    (false, false) => self.cluster.stale_at(),
                 };
                 return plan.wake.map_or(refresh, |wake| wake.min(refresh));
             }
