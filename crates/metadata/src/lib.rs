@@ -12,9 +12,13 @@ pub mod controller;
 pub mod delta;
 pub mod error;
 pub mod features;
+pub mod format;
 pub mod image;
 pub mod node;
 pub mod state;
 pub mod version;
 
 pub use error::Error;
+
+#[cfg(test)]
+mod testing;

@@ -49,8 +49,8 @@ pub(crate) fn register(
         features: features.collect(),
         ..Default::default()
     });
-    Decision::write(
-        vec![record],
-        ControllerReply::RegisterController(ControllerRegistrationResponse::default()),
-    )
+    {
+        let response = ControllerRegistrationResponse { error_message: None, ..Default::default() };
+        Decision::write(vec![record], ControllerReply::RegisterController(response))
+    }
 }

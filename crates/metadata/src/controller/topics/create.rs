@@ -278,7 +278,12 @@ impl CreateTopics<'_> {
         partitions: &BTreeMap<i32, Partition>,
         overrides: &Properties,
     ) -> CreatableTopicResult {
-        let result = CreatableTopicResult { name: topic.name.clone(), topic_id: id.0, ..Default::default() };
+        let result = CreatableTopicResult {
+            name: topic.name.clone(),
+            topic_id: id.0,
+            error_message: None,
+            ..Default::default()
+        };
         if !self.access.may_describe_configs(&topic.name) {
             return CreatableTopicResult {
                 topic_config_error_code: ErrorCode::TOPIC_AUTHORIZATION_FAILED,
@@ -376,6 +381,7 @@ fn failure(name: &str, refusal: Refusal) -> CreatableTopicResult {
         name: name.to_owned(),
         error_code: refusal.code,
         error_message: refusal.message,
+        configs: Some(Vec::new()),
         ..Default::default()
     }
 }

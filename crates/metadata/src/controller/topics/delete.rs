@@ -180,7 +180,12 @@ impl<'a> Named<'a> {
 }
 
 fn answer(name: Option<&str>, id: TopicId) -> DeletableTopicResult {
-    DeletableTopicResult { name: name.map(str::to_owned), topic_id: id.0, ..Default::default() }
+    DeletableTopicResult {
+        name: name.map(str::to_owned),
+        topic_id: id.0,
+        error_message: None,
+        ..Default::default()
+    }
 }
 
 fn failure(name: Option<&str>, id: TopicId, refusal: Refusal) -> DeletableTopicResult {
