@@ -19,6 +19,7 @@ use crate::disk::memory::MemoryDisk;
 use crate::log::{Log, LogSpec, Recovery};
 use crate::read::LogReader;
 
+mod apache;
 mod append;
 mod crash_states;
 mod faults;
@@ -31,6 +32,12 @@ mod script;
 
 pub(crate) const DATA: &str = "/data";
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
+
+/// How much of a test that can be made longer runs: a number in the environment, or `default`.
+#[expect(clippy::disallowed_methods, reason = "the length of a run is no setting of the node")]
+pub(crate) fn scale(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
+}
 
 /// Kafka's defaults, but segments that hold a few batches and an index entry for nearly each.
 pub(crate) fn small_config() -> LogConfig {

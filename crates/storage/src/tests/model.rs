@@ -239,8 +239,7 @@ impl Drop for World {
 /// `STORAGE_SEEDS` runs more of them.
 #[test]
 fn crashes_leave_a_prefix_and_all_that_was_durable() {
-    let seeds: u64 = std::env::var("STORAGE_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(500);
-    for seed in 0..seeds {
+    for seed in 0..scale("STORAGE_SEEDS", 500) {
         World::new(seed).run(60);
     }
 }
