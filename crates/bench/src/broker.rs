@@ -1,26 +1,28 @@
 //! Brokers started for a measurement, and stopped after it.
 //!
 //! Three kinds: a command that stays in the foreground, an oracle script that starts Apache Kafka, and the bare loop of this
-//! program. Invariant: what was started here is stopped when its [`Broker`] goes, also after an error.
+//! program. Invariant: what was started here is stopped when its [`Broker`] goes, also after an error and
+//! when this program is killed.
+
+mod stop;
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
+use self::stop::Stop;
 use crate::batch;
 use crate::control::Control;
 use crate::error::{Error, Result, Tried};
 use crate::load::VALUE_SIZE;
 use crate::process::Process;
 
-/// How long a broker may take to stop before it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// What a started process prints goes to this file in its directory.
+const PRINTED: &str = "bench.out";
 
 /// Which broker, as the command line names it: `NAME=COMMAND` or `NAME=oracle:SCRIPT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +58,7 @@ pub struct Broker {
     pub dir: PathBuf,
     /// From its start to the ack of its first produce.
     pub first_ack: Duration,
-    stop: Stop,
-}
-
-enum Stop {
-    Child(Child),
-    Script { script: PathBuf, dir: PathBuf },
+    _stop: Stop,
 }
 
 impl FromStr for Contender {
@@ -100,14 +97,14 @@ impl Contender {
 
         let begin = Instant::now();
         let child = command.spawn().tried(|| format!("start {:?}", command.get_program()))?;
-        let mut starting = Starting { child: Some(child), launch: &self.launch, dir: dir.clone() };
-        let mut control = Control::connect_when_up(address, || starting.is_alive())?;
+        let mut stop = Stop::of(child, &self.launch, &dir)?;
+        let mut control = Control::connect_when_up(address, || is_coming(&mut stop, &self.launch))?;
         let topic = control.create_topic("first", 1, &[])?;
         control.produce(topic, 0, &batch)?;
         let first_ack = begin.elapsed();
 
-        let (process, stop) = starting.finish()?;
-        Ok(Broker { name: self.name.clone(), address, process, dir, first_ack, stop })
+        let process = process_of(&mut stop, &self.launch, &dir.join(PRINTED))?;
+        Ok(Broker { name: self.name.clone(), address, process, dir, first_ack, _stop: stop })
     }
 
     fn command(&self, dir: &Path, port: u16) -> Result<Command> {
@@ -143,7 +140,7 @@ impl Contender {
             }
         };
         let log = |name: &str| File::create(dir.join(name)).tried(|| format!("write in {}", dir.display()));
-        command.stdout(log("bench.out")?).stderr(log("bench.err")?);
+        command.stdout(log(PRINTED)?).stderr(log("bench.err")?);
         Ok(command)
     }
 }
@@ -164,56 +161,19 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
-    fn drop(&mut self) {
-        match &mut self.stop {
-            Stop::Child(child) => stop_child(child),
-            Stop::Script { script, dir } => stop_script(script, dir),
-        }
-    }
+/// Whether what was started may still come up. The script of an oracle ends well when its broker listens.
+fn is_coming(stop: &mut Stop, launch: &Launch) -> bool {
+    let ended = stop.child().try_wait().ok().flatten();
+    ended.is_none_or(|status| matches!(launch, Launch::Oracle(_)) && status.success())
 }
 
-/// What was spawned and does not listen yet.
-struct Starting<'a> {
-    child: Option<Child>,
-    launch: &'a Launch,
-    dir: PathBuf,
-}
-
-impl Starting<'_> {
-    fn is_alive(&mut self) -> bool {
-        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        // The script ends well when its broker listens.
-        ended.is_none_or(|status| matches!(self.launch, Launch::Oracle(_)) && status.success())
-    }
-
-    fn finish(mut self) -> Result<(Process, Stop)> {
-        let mut child = self.child.take().expect("taken once");
-        let Launch::Oracle(script) = self.launch else {
-            return Ok((Process(child.id()), Stop::Child(child)));
-        };
-        child.wait().tried(|| format!("wait for {}", script.display()))?;
-        let stop = Stop::Script { script: script.clone(), dir: self.dir.clone() };
-        let printed = self.dir.join("bench.out");
-        let text = fs::read_to_string(&printed).tried(|| format!("read {}", printed.display()))?;
-        match text.split_whitespace().last().and_then(|word| word.parse().ok()) {
-            Some(id) => Ok((Process(id), stop)),
-            None => {
-                stop_script(script, &self.dir);
-                Err(Error::Usage(format!("{} printed no process id", script.display())))
-            }
-        }
-    }
-}
-
-impl Drop for Starting<'_> {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        stop_child(&mut child);
-        if let Launch::Oracle(script) = self.launch {
-            stop_script(script, &self.dir);
-        }
-    }
+/// The process of a broker that listens.
+fn process_of(stop: &mut Stop, launch: &Launch, printed: &Path) -> Result<Process> {
+    let Launch::Oracle(script) = launch else { return Ok(Process(stop.child().id())) };
+    stop.child().wait().tried(|| format!("wait for {}", script.display()))?;
+    let text = fs::read_to_string(printed).tried(|| format!("read {}", printed.display()))?;
+    let id = text.split_whitespace().last().and_then(|word| word.parse().ok());
+    id.map(Process).ok_or_else(|| Error::Usage(format!("{} printed no process id", script.display())))
 }
 
 /// A command without a place to fill in is Ottla's binary, which is given a properties file.
@@ -239,29 +199,6 @@ fn free_port() -> Result<u16> {
         }
     }
     Err(Error::Usage("no free port".to_owned()))
-}
-
-fn stop_child(child: &mut Child) {
-    drop(child.stdin.take());
-    // A process that has ended already needs no signal.
-    let _ = kill_process(Pid::from_child(child), Signal::TERM);
-    let begin = Instant::now();
-    while matches!(child.try_wait(), Ok(None)) {
-        if begin.elapsed() > STOP_PATIENCE {
-            eprintln!("bench: process {} does not stop, killed", child.id());
-            let _ = child.kill();
-            let _ = child.wait();
-            return;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn stop_script(script: &Path, dir: &Path) {
-    let stopped = Command::new(script).arg("stop").arg(dir).stdout(Stdio::null()).status();
-    if !stopped.is_ok_and(|status| status.success()) {
-        eprintln!("bench: {} stop {} failed", script.display(), dir.display());
-    }
 }
 
 /// Whether some directory below `dir` has a name that begins with `topic`.
