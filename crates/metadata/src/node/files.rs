@@ -7,13 +7,16 @@ use std::sync::Arc;
 use base::time::WallTime;
 use bytes::Bytes;
 use quorum::snapshot::PART_SUFFIX;
-use quorum::{Snapshot, SnapshotId, StateFile, state_file};
-use storage::disk::{Disk, OpenMode, read_file, remove_if_there, replace_file};
+use quorum::{Content, ControlRecord, LogBatches, Snapshot, SnapshotId, StateFile, state_file};
+use storage::disk::{Disk, OpenMode, read_file, read_full, remove_if_there, replace_file};
 
 use crate::error::Error;
 
 /// The end of the name of a snapshot that Apache Kafka is about to remove.
 const DELETED_SUFFIX: &str = ".checkpoint.deleted";
+
+/// The first batch of a snapshot, with as many voters as a quorum ever has, is smaller.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// One snapshot on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +55,28 @@ impl Files {
             let Some(id) = SnapshotId::parse(&entry.name) else { continue };
             let path = self.dir.join(&entry.name);
             let metadata = self.disk.metadata(&path).map_err(|error| io_error("look at", &path, error))?;
-            files.push(SnapshotFile { id, size: metadata.length, timestamp: metadata.modified });
+            let timestamp = self.timestamp(&path)?.unwrap_or(metadata.modified);
+            files.push(SnapshotFile { id, size: metadata.length, timestamp });
         }
         files.sort_unstable_by_key(|file| file.id);
         Ok(files)
+    }
+
+    /// What the snapshot's header says of its last record; nothing when it cannot be read.
+    fn timestamp(&self, path: &Path) -> Result<Option<WallTime>, Error> {
+        let mut bytes = vec![0; HEADER_BYTES_MAX];
+        let mut read = || read_full(&*self.disk.open(path, OpenMode::Read)?, &mut bytes, 0);
+        let length = read().map_err(|error| io_error("read", path, error))?;
+        bytes.truncate(length);
+        let header = LogBatches::new(Bytes::from(bytes)).next().and_then(Result::ok);
+        let records = match header.map(|batch| batch.content) {
+            Some(Content::Control(records)) => records,
+            _ => return Ok(None),
+        };
+        Ok(records.into_iter().find_map(|(_, record)| match record {
+            ControlRecord::SnapshotHeader(header) => Some(WallTime(header.last_contained_log_timestamp)),
+            _ => None,
+        }))
     }
 
     pub(super) fn read_snapshot(&self, id: SnapshotId) -> Result<Snapshot, Error> {
