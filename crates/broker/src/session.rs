@@ -128,6 +128,7 @@ impl Session for BrokerSession {
         if let Some(parked) = self.gathered.parked.take() {
             self.gathered.parked = parked.advance(&self.broker, &self.replies, now);
         }
+        self.replies.skip_silent();
         if self.replies.outstanding() == 0
             && let Some((header, body, frame)) = self.held.take()
         {
@@ -138,12 +139,18 @@ impl Session for BrokerSession {
 
     fn next_output(&mut self) -> Option<Result<Output, Close>> {
         loop {
-            match self.replies.pop()? {
-                Reply::Send(output) => return Some(Ok(output)),
-                Reply::Silent => {}
-                Reply::Close(reason) => return Some(Err(Close(reason))),
+            match self.replies.pop() {
+                Some(Reply::Send(output)) => return Some(Ok(output)),
+                Some(Reply::Silent) => {}
+                Some(Reply::Close(reason)) => return Some(Err(Close(reason))),
+                None => break,
             }
         }
+        // The last reply before it has just left, so nobody else will wake the connection for what was held back.
+        if self.held.is_some() && self.replies.outstanding() == 0 {
+            self.gathered.waker.wake_by_ref();
+        }
+        None
     }
 
     fn next_timeout(&self) -> Option<MonoTime> {

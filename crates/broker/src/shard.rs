@@ -130,7 +130,12 @@ impl Shard {
                     self.touch(slot);
                 }
             }
-            Op::Adopt(adopt) => self.adopt(adopt),
+            Op::Adopt(adopt) => {
+                let slot = adopt.slot;
+                self.adopt(adopt);
+                // What a crash left may not be on disk yet: where that counts, nothing is readable before it is.
+                self.touch(slot);
+            }
             Op::Configure(slot, config) => {
                 if let Some(hosted) = self.get(slot) {
                     hosted.configure(config);
@@ -163,13 +168,7 @@ impl Shard {
     }
 
     /// Everything staged is written and answered before the log leaves.
-    fn release(
-        &mut self,
-        slot: Slot,
-        take: Box<dyn FnOnce(Log) + Send>,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    fn release(&mut self, slot: Slot, take: Box<dyn FnOnce(Log) + Send>, now: Now, effects: &mut Effects) {
         if let Some(hosted) = self.get(slot) {
             hosted.settle(slot, now, effects);
             let hosted = self.slots[slot.index as usize].take().expect("it was there just now");
