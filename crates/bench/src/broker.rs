@@ -23,6 +23,8 @@ use crate::process::Process;
 
 /// What a started process prints goes to this file in its directory.
 const PRINTED: &str = "bench.out";
+/// And what it complains about to this one.
+const ERRORS: &str = "bench.err";
 
 /// Which broker, as the command line names it: `NAME=COMMAND` or `NAME=oracle:SCRIPT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +38,8 @@ pub struct Contender {
 /// How a broker is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Launch {
-    /// A program with arguments that stays in the foreground. `{dir}`, `{port}` and `{properties}` (a file with `listeners`
-    /// and `log.dirs`) are filled in.
+    /// A program with arguments that stays in the foreground. `{dir}`, `{port}` and `{properties}` (a file for a
+    /// combined node) are filled in.
     Command(Vec<String>),
     /// A script that is called `SCRIPT start DIR PORT`, prints a process id when the broker listens, and stops it on
     /// `SCRIPT stop DIR`.
@@ -98,7 +100,10 @@ impl Contender {
         let begin = Instant::now();
         let child = command.spawn().tried(|| format!("start {:?}", command.get_program()))?;
         let mut stop = Stop::of(child, &self.launch, &dir)?;
-        let mut control = Control::connect_when_up(address, || is_coming(&mut stop, &self.launch))?;
+        let mut control =
+            Control::connect_when_up(address, || is_coming(&mut stop, &self.launch)).map_err(|error| {
+                Error::Usage(format!("{} does not come up ({error}); {}", self.name, last_words(&dir)))
+            })?;
         let topic = control.create_topic("first", 1, &[])?;
         control.produce(topic, 0, &batch)?;
         let first_ack = begin.elapsed();
@@ -112,11 +117,7 @@ impl Contender {
             Launch::Command(words) => {
                 let properties = dir.join("server.properties");
                 let data = dir.join("data");
-                let text = format!(
-                    "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{}\nlog.dirs={}\n",
-                    port + 1000,
-                    data.display()
-                );
+                let text = properties_text(port, &data);
                 fs::write(&properties, text).tried(|| format!("write {}", properties.display()))?;
                 let fill = |word: &String| {
                     word.replace("{dir}", &data.to_string_lossy())
@@ -140,7 +141,7 @@ impl Contender {
             }
         };
         let log = |name: &str| File::create(dir.join(name)).tried(|| format!("write in {}", dir.display()));
-        command.stdout(log(PRINTED)?).stderr(log("bench.err")?);
+        command.stdout(log(PRINTED)?).stderr(log(ERRORS)?);
         Ok(command)
     }
 }
@@ -174,6 +175,25 @@ fn process_of(stop: &mut Stop, launch: &Launch, printed: &Path) -> Result<Proces
     let text = fs::read_to_string(printed).tried(|| format!("read {}", printed.display()))?;
     let id = text.split_whitespace().last().and_then(|word| word.parse().ok());
     id.map(Process).ok_or_else(|| Error::Usage(format!("{} printed no process id", script.display())))
+}
+
+/// A combined node of a cluster of one, as Kafka's own configuration says it.
+fn properties_text(port: u16, data: &Path) -> String {
+    let controller = port + 1000;
+    format!(
+        "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         controller.listener.names=CONTROLLER\ncontroller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n",
+        data.display()
+    )
+}
+
+/// The last line that a process wrote before it ended, for whoever wonders why.
+fn last_words(dir: &Path) -> String {
+    let text = [ERRORS, PRINTED].map(|name| fs::read_to_string(dir.join(name)).unwrap_or_default());
+    let last = text.iter().find_map(|text| text.lines().rfind(|line| !line.trim().is_empty()));
+    last.map_or("it says nothing".to_owned(), |line| format!("it says: {line}"))
 }
 
 /// A command without a place to fill in is Ottla's binary, which is given a properties file.
