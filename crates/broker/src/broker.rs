@@ -10,8 +10,8 @@ use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
 use base::ids::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use base::time::Now;
-use metadata::image::Image;
 use metadata::controller::{ControllerRequest, ControllerVerb};
+use metadata::image::Image;
 use protocol::messages::produce_request::TopicProduceData;
 use replication::fetch_session::{FetchSessions, OpenFetch, Outcome, SessionRequest};
 

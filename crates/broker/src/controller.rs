@@ -89,7 +89,9 @@ impl ControllerHandle {
     ) {
         let on_reply = Box::new(move |answer: Answer| {
             on_block(match answer {
-                Ok(ControllerReply::AllocateProducerIds(response)) if response.error_code == ErrorCode::NONE => {
+                Ok(ControllerReply::AllocateProducerIds(response))
+                    if response.error_code == ErrorCode::NONE =>
+                {
                     Ok(ProducerIdBlock {
                         first: ProducerId(response.producer_id_start),
                         length: response.producer_id_len,

@@ -55,12 +55,7 @@ pub struct Hosting {
 
 impl Hosting {
     /// Hosts nothing yet.
-    pub fn new(
-        broker: Arc<Broker>,
-        disk: Arc<dyn Disk>,
-        dirs: Vec<HostedDir>,
-        random: Random,
-    ) -> Self {
+    pub fn new(broker: Arc<Broker>, disk: Arc<dyn Disk>, dirs: Vec<HostedDir>, random: Random) -> Self {
         assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
         Self { broker, disk, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
     }
@@ -140,7 +135,9 @@ impl Hosting {
 
     /// Makes the log of a partition that belongs here and is not, or tells its shard who leads now.
     fn host(&mut self, image: &Image, topic: &Topic, index: PartitionIndex, now: Now) {
-        let Some(partition) = topic.partition(index).filter(|partition| self.is_here(partition)) else { return };
+        let Some(partition) = topic.partition(index).filter(|partition| self.is_here(partition)) else {
+            return;
+        };
         if let Ok(handle) = self.broker.partition(topic.id, index) {
             handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
             return;

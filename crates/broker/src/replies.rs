@@ -127,6 +127,15 @@ impl Replies {
         }
     }
 
+    /// Passes over requests at the front that are owed no answer.
+    pub fn skip_silent(&self) {
+        let mut ring = self.ring();
+        while let Some(Slot::Fulfilled(Reply::Silent)) = ring.slots.front() {
+            ring.slots.pop_front();
+            ring.first += 1;
+        }
+    }
+
     /// When the first waiting request is given up.
     pub fn next_expiry(&self) -> Option<MonoTime> {
         let ring = self.ring();

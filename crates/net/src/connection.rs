@@ -116,12 +116,15 @@ impl<S: Session> Connection<S> {
         self.session.advance(now)?;
         self.hand_over(now)?;
         self.session.end_of_input(now);
+        let mut answered = false;
         while let Some(output) = self.session.next_output() {
             self.sending.push(output?)?;
+            answered = true;
         }
         let wrote = self.write(cx, now)?;
         let read = self.read(cx, now)?;
-        Ok(wrote || read)
+        // An answer may have been what a held request waited for.
+        Ok(answered || wrote || read)
     }
 
     fn ready_for_input(&self) -> bool {
@@ -145,7 +148,7 @@ impl<S: Session> Connection<S> {
         let held_back = self.sending.len() >= SENDING_LIMIT;
         self.last_activity = now.mono;
         match self.sending.send(&self.stream)? {
-            Sent::All => Ok(held_back || self.session.accepts()),
+            Sent::All => Ok(held_back),
             Sent::Some => Ok(true),
             // Registers for the socket; ready at once only if it drained in between.
             Sent::Blocked => Ok(matches!(self.stream.poll_write_ready(cx), Poll::Ready(Ok(())))),
@@ -179,7 +182,9 @@ impl<S: Session> Connection<S> {
                 self.last_activity = now.mono;
                 Ok(true)
             }
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => Err(Closed::ByClient),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(Closed::ByClient)
+            }
             Poll::Ready(Err(error)) => Err(error.into()),
         }
     }

@@ -137,7 +137,10 @@ fn send_range(range: &FileRange, stream: &TcpStream) -> io::Result<usize> {
             .map_err(io::Error::from)
     })?;
     if count == 0 {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a segment became shorter while it was sent"));
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "a segment became shorter while it was sent",
+        ));
     }
     Ok(count)
 }

@@ -21,10 +21,7 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
             ErrorCode::MISMATCHED_ENDPOINT_TYPE,
             "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
         ),
-        other => refusal(
-            ErrorCode::UNSUPPORTED_ENDPOINT_TYPE,
-            &format!("Unsupported endpoint type {other}"),
-        ),
+        other => refusal(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, &format!("Unsupported endpoint type {other}")),
     };
     call.answer(&response)
 }

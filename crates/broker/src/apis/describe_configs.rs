@@ -55,10 +55,7 @@ fn describe(
     }
 }
 
-fn configs(
-    broker: &Broker,
-    resource: &DescribeConfigsResource,
-) -> Result<Vec<DescribedConfig>, Refusal> {
+fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<DescribedConfig>, Refusal> {
     let refuse = |code, message: String| Err(Refusal { code, message: Some(message) });
     let name = resource.resource_name.as_str();
     let invalid = ErrorCode::INVALID_REQUEST;
@@ -81,7 +78,10 @@ fn configs(
         Some(ResourceType::Broker) if name.parse() == Ok(broker.node().0) => Ok(layers.describe_broker()),
         Some(ResourceType::Broker) => {
             let own = broker.node();
-            refuse(invalid, format!("Unexpected broker id, expected {own} or empty string, but received {name}"))
+            refuse(
+                invalid,
+                format!("Unexpected broker id, expected {own} or empty string, but received {name}"),
+            )
         }
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
             refuse(invalid, "Client metrics subscription name must not be empty".to_owned())
@@ -92,9 +92,7 @@ fn configs(
         Some(ResourceType::Group) if name.is_empty() => {
             refuse(invalid, "Group name must not be empty".to_owned())
         }
-        Some(ResourceType::Group) => {
-            Ok(layers.describe_group(&overrides(broker, ResourceType::Group, name)))
-        }
+        Some(ResourceType::Group) => Ok(layers.describe_group(&overrides(broker, ResourceType::Group, name))),
         None => refuse(invalid, format!("Unsupported resource type: {}", resource.resource_type)),
     }
 }

@@ -160,8 +160,7 @@ impl Fetch {
     fn answer(&self, broker: &Broker, replies: &Replies, reads: Reads) {
         let outcomes: Vec<Outcome> = reads.found.iter().map(Found::outcome).collect();
         let told = broker.answer_fetch_session(&self.open, &outcomes);
-        let mut response =
-            FetchResponse { session_id: self.open.session_id, ..FetchResponse::default() };
+        let mut response = FetchResponse { session_id: self.open.session_id, ..FetchResponse::default() };
         let found = self.open.partitions.iter().zip(reads.found).zip(told);
         for ((partition, found), _) in found.filter(|(_, told)| *told) {
             push(&mut response.responses, &partition.key, found.data);
@@ -175,10 +174,7 @@ impl Fetch {
     /// KIP-951: who leads instead, so that the client need not ask for metadata.
     fn say_leaders(&self, broker: &Broker, response: &mut FetchResponse) {
         let moved = |partition: &PartitionData| {
-            matches!(
-                partition.error_code,
-                ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH
-            )
+            matches!(partition.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH)
         };
         let image = broker.image();
         let mut any = false;
@@ -239,10 +235,12 @@ fn session_request(request: &FetchRequest, version: i16, privileged: bool) -> Se
     let mut forgotten = Vec::new();
     for topic in &request.forgotten_topics_data {
         let topic_key = key(&topic.topic, topic.topic_id);
-        forgotten.extend(topic.partitions.iter().map(|index| PartitionKey {
-            topic: topic_key.clone(),
-            index: PartitionIndex(*index),
-        }));
+        forgotten.extend(
+            topic
+                .partitions
+                .iter()
+                .map(|index| PartitionKey { topic: topic_key.clone(), index: PartitionIndex(*index) }),
+        );
     }
     SessionRequest {
         id: request.session_id,

@@ -23,6 +23,9 @@ struct Place {
     from_version: i16,
 }
 
+/// The first version whose answer tells the leader epoch.
+const LEADER_EPOCH_FROM: i16 = 4;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -60,7 +63,7 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
                 true => Err(ErrorCode::INVALID_REQUEST),
                 false => look_up(call.broker, version, &request, &topic.name, partition),
             };
-            response(partition.partition_index, found)
+            response(version, partition.partition_index, found)
         });
         ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
     });
@@ -116,6 +119,7 @@ fn storage<T>(handle: &PartitionHandle, result: Result<T, storage::error::Error>
 }
 
 fn response(
+    version: i16,
     index: i32,
     found: Result<Option<TimestampOffset>, ErrorCode>,
 ) -> ListOffsetsPartitionResponse {
@@ -124,7 +128,7 @@ fn response(
         Ok(Some(found)) => ListOffsetsPartitionResponse {
             timestamp: found.timestamp,
             offset: found.offset.0,
-            leader_epoch: found.leader_epoch.0,
+            leader_epoch: if version >= LEADER_EPOCH_FROM { found.leader_epoch.0 } else { -1 },
             ..response
         },
         Ok(None) => response,

@@ -139,7 +139,9 @@ fn response(broker: &Broker, topic: &Topic, version: i16) -> MetadataResponseTop
         name: Some(topic.name.to_string()),
         topic_id: topic.id.0,
         is_internal: Broker::is_internal(&topic.name),
-        partitions: partitions.map(|(index, partition)| partition_response(broker, index.0, partition, version)).collect(),
+        partitions: partitions
+            .map(|(index, partition)| partition_response(broker, index.0, partition, version))
+            .collect(),
         ..MetadataResponseTopic::default()
     }
 }

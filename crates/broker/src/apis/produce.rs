@@ -16,8 +16,8 @@ use protocol::messages::produce_response::{
 };
 use replication::acks::Acks;
 use storage::append::{AppendRefusal, Appended};
-use wire::compress::CompressionType;
 use wire::piece::Piece;
+use wire::validate::{Refused, only_batch};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -26,8 +26,6 @@ use crate::partition::PartitionHandle;
 use crate::replies::{Expire, Replies, Reply, Ticket};
 use crate::shard::{Append, Effects, Op};
 
-/// The first version that may carry zstd (KIP-110).
-const ZSTD_FROM: i16 = 7;
 /// The first version that names topics by id (KIP-516).
 const TOPIC_IDS_FROM: i16 = 13;
 /// The first version whose errors say who leads (KIP-951).
@@ -83,15 +81,14 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
         pending.finish_if_complete(&mut effects);
     }
     let transactional = request.transactional_id.is_some();
+    let whole = refused_as_a_whole(&request, call.context.header.api_version);
     for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
         let found = call.broker.find_topic(&topic, pending.by_id());
         for (place, data) in topic.partition_data.into_iter().enumerate() {
-            let part = ProducePart {
-                pending: pending.clone(),
-                topic: topic_place as u32,
-                partition: place as u32,
-            };
+            let part =
+                ProducePart { pending: pending.clone(), topic: topic_place as u32, partition: place as u32 };
             let append = match (&found, acks) {
+                _ if whole.is_some() => Err(AppendRefusal::from(*whole.clone().expect("it is some"))),
                 (_, None) => Err(AppendRefusal::of(ErrorCode::INVALID_REQUIRED_ACKS)),
                 (Err(code), _) => Err(AppendRefusal::of(*code)),
                 (Ok(id), Some(acks)) => {
@@ -113,6 +110,16 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     Ok(())
 }
 
+/// Bytes over which Kafka stumbles before it looks at partitions one by one: every partition gets the same answer.
+fn refused_as_a_whole(request: &ProduceRequest, version: i16) -> Option<Box<Refused>> {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let refused = partitions.filter_map(|data| match &data.records {
+        Some(Piece::Memory(bytes)) => only_batch(bytes, version).err(),
+        _ => None,
+    });
+    refused.into_iter().find(|refused| refused.whole_request)
+}
+
 impl PendingProduce {
     fn by_id(&self) -> bool {
         self.context.header.api_version >= TOPIC_IDS_FROM
@@ -125,10 +132,7 @@ impl PendingProduce {
         data: PartitionProduceData,
         transactional: bool,
     ) -> Result<(PartitionHandle, bytes::Bytes), AppendRefusal> {
-        let handle = self
-            .broker
-            .partition(topic, PartitionIndex(data.index))
-            .map_err(AppendRefusal::of)?;
+        let handle = self.broker.partition(topic, PartitionIndex(data.index)).map_err(AppendRefusal::of)?;
         let internal = Broker::is_internal(&handle.shared.topic);
         if internal && self.context.header.client_id.as_deref() != Some(ADMIN_CLIENT) {
             return Err(AppendRefusal::of(ErrorCode::INVALID_TOPIC_EXCEPTION));
@@ -136,13 +140,8 @@ impl PendingProduce {
         let Some(Piece::Memory(batch)) = data.records else {
             return Err(AppendRefusal::new(ErrorCode::INVALID_RECORD, "the partition has no records"));
         };
-        let Ok(header) = wire::batch::Batch::parse(&batch) else {
-            // The log's own validation says precisely what is wrong with it.
-            return Ok((handle, batch));
-        };
-        if header.attributes().compression() == Ok(CompressionType::Zstd) && self.context.header.api_version < ZSTD_FROM {
-            return Err(AppendRefusal::of(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE));
-        }
+        let header = only_batch(&batch, self.context.header.api_version)
+            .map_err(|refused| AppendRefusal::from(*refused))?;
         if header.attributes().is_transactional() || transactional {
             return Err(AppendRefusal::new(
                 ErrorCode::INVALID_TXN_STATE,
@@ -195,7 +194,9 @@ impl PendingProduce {
         if self.acks == Acks::None {
             // Without an answer, closing is the only way to tell the client.
             return match failed {
-                Some(partition) => Reply::Close(format!("a produce with acks 0 failed: {}", partition.error_code)),
+                Some(partition) => {
+                    Reply::Close(format!("a produce with acks 0 failed: {}", partition.error_code))
+                }
                 None => Reply::Silent,
             };
         }

@@ -14,11 +14,11 @@ use base::error_code::ErrorCode;
 use base::ids::{LeaderEpoch, Offset};
 use base::time::{MonoTime, Now};
 use replication::acks::{Acks, Durability, ReplicaEnds, answering_end, leader_share};
+use storage::Ends;
 use storage::append::{AppendRefusal, Appended, Origin};
 use storage::config::LogConfig;
 use storage::log::Log;
 use storage::sync::Synced;
-use storage::Ends;
 
 use super::{Adopt, Append, Effects};
 use crate::apis::produce::ProducePart;
@@ -128,8 +128,7 @@ impl Hosted {
             return None;
         }
         let start_before = self.ends().log_start;
-        let result =
-            self.log.delete_old_segments(now).and_then(|_| self.log.remove_deleted_files(now));
+        let result = self.log.delete_old_segments(now).and_then(|_| self.log.remove_deleted_files(now));
         self.log.release_idle();
         if self.ends().log_start != start_before {
             self.shared.wake_all();

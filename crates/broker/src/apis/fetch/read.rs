@@ -7,8 +7,8 @@ use base::error_code::ErrorCode;
 use base::ids::{LeaderEpoch, NodeId, Offset};
 use protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
 use replication::fetch_session::{FetchPartition, Outcome, TopicKey};
-use storage::read::ReadError;
 use storage::Ends;
+use storage::read::ReadError;
 use wire::piece::Piece;
 
 use super::Isolation;
