@@ -12,6 +12,7 @@ use bytes::Bytes;
 use wire::batch::{BATCH_HEADER_SIZE, BatchHeader};
 
 use crate::error::Error;
+use crate::index::AbortedTransaction;
 use crate::producers::ProducerRefusal;
 
 mod marker;
@@ -114,6 +115,8 @@ impl From<Error> for AppendRefusal {
 pub(crate) struct Staged {
     batches: Vec<StagedBatch>,
     bytes: usize,
+    /// Transactions that markers among the batches abort.
+    aborted: Vec<AbortedTransaction>,
 }
 
 pub(crate) struct StagedBatch {

@@ -19,9 +19,12 @@ use crate::home::{Home, LazyFile};
 
 pub(crate) use self::offset::OffsetEntry;
 pub(crate) use self::time::TimeEntry;
+pub use self::transaction::AbortedTransaction;
+pub(crate) use self::transaction::ENTRY_SIZE as ABORTED_SIZE;
 
 mod offset;
 mod time;
+mod transaction;
 
 /// Entries that gather in memory before they are written to the file together.
 const TAIL_ENTRIES_MAX: usize = 512;

@@ -200,9 +200,7 @@ impl Log {
 
     /// Closes file handles that nobody used since the last call, and gives back memory that only a busy log needs.
     pub fn release_idle(&mut self) {
-        let view = self.reader.view();
-        view.segments.iter().for_each(|segment| segment.release_idle());
-        drop(view);
+        self.segments().iter().for_each(|segment| segment.release_idle());
         self.staged.shrink();
     }
 
@@ -212,6 +210,8 @@ impl Log {
     /// # Errors
     /// The disk failed: the directory must not be marked.
     pub fn close(mut self, now: Now) -> Result<Checkpoint, Error> {
+        // A part of what could not be written may be there.
+        self.check_online()?;
         self.write_staged(now)?;
         self.finish_segment_indexes()?;
         self.take_producer_snapshot()?;

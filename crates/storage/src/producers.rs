@@ -14,6 +14,7 @@ use base::ids::{Offset, ProducerEpoch, ProducerId, Sequence};
 use wire::batch::Batch;
 
 use crate::append::Origin;
+use crate::index::AbortedTransaction;
 
 pub use self::entry::{BatchEntry, ProducerEntry};
 
@@ -74,14 +75,17 @@ pub struct Marker {
 /// A transaction that a marker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletedTransaction {
-    /// Whose.
-    pub producer_id: ProducerId,
-    /// Its first record.
-    pub first_offset: Offset,
-    /// Its marker.
-    pub last_offset: Offset,
-    /// Whether its records must not be read by those who read committed ones.
-    pub aborted: bool,
+    /// What the transaction index says of it, if it was aborted.
+    pub transaction: AbortedTransaction,
+    /// Whether it was not.
+    pub committed: bool,
+}
+
+impl CompletedTransaction {
+    /// What the transaction index says of it.
+    pub fn aborted(&self) -> Option<AbortedTransaction> {
+        (!self.committed).then_some(self.transaction)
+    }
 }
 
 /// Why a producer's batch is refused.
@@ -225,10 +229,13 @@ impl Producers {
         self.ongoing.remove(&first_offset);
         self.unreplicated.insert(first_offset, marker.offset);
         Some(CompletedTransaction {
-            producer_id: marker.producer_id,
-            first_offset,
-            last_offset: marker.offset,
-            aborted: !marker.committed,
+            transaction: AbortedTransaction {
+                producer_id: marker.producer_id,
+                first_offset,
+                last_offset: marker.offset,
+                last_stable: self.ongoing.keys().next().copied().unwrap_or(marker.offset.next()),
+            },
+            committed: marker.committed,
         })
     }
 

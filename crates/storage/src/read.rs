@@ -15,9 +15,11 @@ use crate::home::Home;
 use crate::segment::Segment;
 use crate::view::{Ends, View};
 
+mod aborted;
 mod time;
 
 pub use self::time::TimestampOffset;
+pub use crate::index::AbortedTransaction;
 
 /// The shared side of a log. Never holds up the thread that owns the log for longer than the copy of a few numbers.
 pub struct LogReader {

@@ -34,6 +34,7 @@ mod leftovers;
 mod producers;
 mod segment;
 
+use self::leftovers::FoundSegment;
 pub(crate) use self::producers::load_producers;
 pub(crate) use self::segment::resume;
 use self::segment::{Recovered, recover_segment};
@@ -114,34 +115,36 @@ impl Loading {
         Ok(())
     }
 
-    fn load_segments(&mut self, bases: &[(Offset, u64)]) -> Result<(), Error> {
+    fn load_segments(&mut self, found: &[FoundSegment]) -> Result<(), Error> {
         let suspect = match self.recovery.clean {
-            true => bases.len(),
+            true => found.len(),
             // The recovery point is in the last segment that does not begin after it.
-            false => {
-                bases.partition_point(|(base, _)| *base <= self.recovery.recovery_point).saturating_sub(1)
-            }
+            false => found
+                .partition_point(|segment| segment.base <= self.recovery.recovery_point)
+                .saturating_sub(1),
         };
-        for (index, &(base, size)) in bases.iter().enumerate() {
+        for (index, &FoundSegment { base, size, has_aborts }) in found.iter().enumerate() {
             if size > i32::MAX as u64 {
                 let path = self.home.path(FileKind::Log, base);
                 return Err(Error::corrupt(&path, size, "larger than any segment can be (2147483647 bytes)"));
             }
             let segment = Arc::new(Segment::existing(self.home.clone(), base, size));
-            let limit = bases.get(index + 1).map(|(next, _)| *next);
-            let is_sane = index < suspect && segment.indexes_are_sane()?;
-            if is_sane {
+            if has_aborts {
+                segment.set_has_aborts();
+            }
+            let limit = found.get(index + 1).map(|next| next.base);
+            if index < suspect && segment.indexes_are_sane()? {
                 self.segments.push(segment);
                 continue;
             }
-            if self.recovery.clean || index < suspect {
+            if index < suspect {
                 tracing::warn!(log = %self.home.dir().display(), %base, "indexes are made anew");
             }
             let recovered = self.recover(&segment, limit)?;
             let is_last = recovered.cut_bytes > 0 || self.has_lost_end(&recovered, limit);
             self.segments.push(segment);
             if is_last {
-                return self.drop_segments(&bases[index + 1..]);
+                return self.drop_segments(found[index + 1..].iter().map(|segment| segment.base));
             }
         }
         Ok(())
@@ -177,27 +180,26 @@ impl Loading {
     }
 
     /// Removes segments after a damaged one, newest first, so that a crash meanwhile leaves no hole.
-    fn drop_segments(&mut self, bases: &[(Offset, u64)]) -> Result<(), Error> {
-        if bases.is_empty() {
-            return Ok(());
-        }
-        for (base, size) in bases.iter().rev() {
+    fn drop_segments(&mut self, bases: impl DoubleEndedIterator<Item = Offset>) -> Result<(), Error> {
+        let mut dropped = false;
+        for base in bases.rev() {
             tracing::error!(
-                log = %self.home.dir().display(), %base, bytes = size,
-                "segment removed because it follows a damaged one"
+                log = %self.home.dir().display(), %base,
+                "segment removed because what comes before it is damaged"
             );
             for kind in FileKind::ALL {
-                self.remove(kind, *base)?;
+                self.remove(kind, base)?;
             }
+            dropped = true;
         }
-        self.sync_names()
+        if dropped { self.sync_names() } else { Ok(()) }
     }
 
     fn finish(mut self, spec: LogSpec) -> Result<Log, Error> {
         let mut log_end = self.recovery.log_start;
         let mut active = None;
         if let Some(last) = self.segments.last().cloned() {
-            let (resumed, end) = resume(&last, self.now)?;
+            let (resumed, end) = self.resume(&last)?;
             active = Some(resumed);
             log_end = end;
         }
@@ -208,9 +210,8 @@ impl Loading {
                 log = %self.home.dir().display(), %log_start, %log_end,
                 "the log ends before its start: it is emptied"
             );
-            let bases: Vec<_> =
-                self.segments.drain(..).map(|segment| (segment.base(), segment.size())).collect();
-            self.drop_segments(&bases)?;
+            let bases: Vec<_> = self.segments.drain(..).map(|segment| segment.base()).collect();
+            self.drop_segments(bases.into_iter())?;
             self.drop_snapshots(Offset::NONE)?;
             self.epochs_changed = true;
             self.epochs.clear();
@@ -236,6 +237,20 @@ impl Loading {
         self.drop_snapshots(log_end)?;
         let producers = self.producers(log_start, log_end)?;
         Ok(self.assemble(spec, active, producers, log_start, log_end))
+    }
+
+    /// The state to go on with in the last segment. A clean stop leaves none that is damaged, but somebody else may.
+    fn resume(&mut self, last: &Arc<Segment>) -> Result<(Active, Offset), Error> {
+        match resume(last, self.now) {
+            Err(error @ Error::Corrupt { .. }) if self.producers.is_none() => {
+                tracing::error!(%error, "damaged although the log was stopped cleanly");
+                let segment = self.segments.pop().expect("it is the last");
+                self.recover(&segment, None)?;
+                self.segments.push(segment);
+                resume(last, self.now)
+            }
+            other => other,
+        }
     }
 
     fn producers(&mut self, log_start: Offset, log_end: Offset) -> Result<Producers, Error> {

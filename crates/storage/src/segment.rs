@@ -7,7 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use base::ids::Offset;
 
@@ -18,6 +18,8 @@ use crate::home::{Home, LazyFile};
 use crate::index::{OffsetEntry, OffsetIndex, TimeEntry, TimeIndex};
 use crate::scan::{BatchAt, Scan, Step};
 
+mod aborts;
+
 /// A segment of a log.
 pub(crate) struct Segment {
     home: Arc<Home>,
@@ -26,6 +28,7 @@ pub(crate) struct Segment {
     size: AtomicU64,
     offsets: OffsetIndex,
     times: TimeIndex,
+    has_aborts: AtomicBool,
 }
 
 impl Segment {
@@ -40,6 +43,7 @@ impl Segment {
             size: AtomicU64::new(0),
             offsets: OffsetIndex::empty(),
             times: TimeIndex::empty(),
+            has_aborts: AtomicBool::new(false),
         })
     }
 
@@ -52,6 +56,7 @@ impl Segment {
             size: AtomicU64::new(size),
             offsets: OffsetIndex::in_file(),
             times: TimeIndex::in_file(),
+            has_aborts: AtomicBool::new(false),
         }
     }
 
@@ -79,22 +84,36 @@ impl Segment {
     /// The first batch before `end` (a position) whose last offset is at least `offset`.
     pub(crate) fn find(&self, offset: Offset, end: u64) -> Result<Option<BatchAt>, Error> {
         let floor = self.on_offsets("search", |index| index.floor(&self.home, self.base, offset))?;
-        let start = floor.map_or(0, |entry| u64::from(entry.position));
-        let mut scan = Scan::new(self.opened()?, start.min(end), end);
-        loop {
-            match self.step(scan.next_header())? {
-                Some(batch) if batch.last_offset >= offset => return Ok(Some(batch)),
-                Some(_) => {}
-                None => return Ok(None),
+        let mut scan = self.scan(self.start_at(floor, end)?, end)?;
+        while let Some(batch) = self.step(scan.next_header())? {
+            if batch.last_offset >= offset {
+                return Ok(Some(batch));
             }
         }
+        Ok(None)
     }
 
     /// A walk over the batches from the one of the last index entry to `end`.
     pub(crate) fn scan_tail(&self, end: u64) -> Result<Scan, Error> {
         let newest = self.on_offsets("read", |index| index.last(&self.home, self.base))?;
-        let start = newest.map_or(0, |entry| u64::from(entry.position));
-        self.scan(start.min(end), end)
+        self.scan(self.start_at(newest, end)?, end)
+    }
+
+    /// The position of an index entry. One that does not point at the begin of its batch is damaged: then the begin of the
+    /// file, from where everything is found.
+    fn start_at(&self, entry: Option<OffsetEntry>, end: u64) -> Result<u64, Error> {
+        let Some(entry) = entry else { return Ok(0) };
+        let position = u64::from(entry.position);
+        let mut scan = self.scan(position.min(end), end)?;
+        let is_right = match scan.next_header().map_err(|source| self.read_failed(source))? {
+            Step::Batch(batch) => batch.base_offset >= self.base && batch.last_offset <= entry.offset,
+            Step::Bad(_) | Step::End => false,
+        };
+        if is_right {
+            return Ok(position);
+        }
+        tracing::warn!(segment = %self.path().display(), position, "the offset index is damaged and not used");
+        Ok(0)
     }
 
     /// The header of the first batch.
@@ -171,11 +190,13 @@ impl Segment {
     }
 
     /// The files of the indexes, for a sync.
-    pub(crate) fn index_files(&self) -> Result<[Arc<dyn File>; 2], Error> {
-        Ok([
+    pub(crate) fn index_files(&self) -> Result<Vec<Arc<dyn File>>, Error> {
+        let mut files = vec![
             self.on_offsets("open", |index| index.handle(&self.home, self.base))?,
             self.on_times("open", |index| index.handle(&self.home, self.base))?,
-        ])
+        ];
+        files.extend(self.aborted_file()?);
+        Ok(files)
     }
 
     /// Whether both indexes are there and can be what they should be.
@@ -184,8 +205,9 @@ impl Segment {
             && self.on_times("read", |index| index.is_sane(&self.home, self.base))?)
     }
 
-    /// Empties both indexes.
+    /// Empties all indexes.
     pub(crate) fn reset_indexes(&self) -> Result<(), Error> {
+        self.reset_aborted()?;
         self.on_offsets("empty", |index| index.reset(&self.home, self.base))?;
         self.on_times("empty", |index| index.reset(&self.home, self.base))
     }
@@ -195,6 +217,7 @@ impl Segment {
     pub(crate) fn truncate(&self, position: u64, end: Offset) -> Result<(), Error> {
         self.on_offsets("cut", |index| index.truncate(&self.home, self.base, |entry| entry.offset < end))?;
         self.on_times("cut", |index| index.truncate(&self.home, self.base, |entry| entry.offset < end))?;
+        self.truncate_aborted(end)?;
         let file = self.opened()?;
         file.set_len(position).map_err(|source| self.failed("cut", FileKind::Log, source))?;
         file.sync_data().map_err(|source| self.failed("sync", FileKind::Log, source))?;

@@ -153,7 +153,10 @@ impl Log {
         let is_log_append = view.attributes().timestamp_type() == TimestampType::LogAppendTime;
         match producer {
             Some(Producer::Data(batch)) => self.producers.apply(&batch),
-            Some(Producer::Marker(marker)) => _ = self.producers.apply_marker(&marker),
+            Some(Producer::Marker(marker)) => {
+                let completed = self.producers.apply_marker(&marker);
+                self.staged.aborted.extend(completed.and_then(|completed| completed.aborted()));
+            }
             None => self.producers.advance(last_offset.next()),
         }
         self.staged.push(header, payload);

@@ -26,6 +26,7 @@ impl Log {
         let written = self.write(&staged, now);
         staged.batches.clear();
         staged.bytes = 0;
+        staged.aborted.clear();
         self.staged = staged;
         written.map_err(|error| self.fail(error))
     }
@@ -48,6 +49,7 @@ impl Log {
 
         let end = start + staged.bytes as u64;
         self.index(staged, start)?;
+        self.active.segment.append_aborted(&staged.aborted)?;
         self.active.segment.set_size(end);
         self.ends.log_end = self.next_offset;
         self.durability.waiting_since.get_or_insert(now.mono);

@@ -87,10 +87,10 @@ fn transactions_hold_back_the_last_stable_offset() {
     let plain = producers.check(&batch(0, 8, 1, 8), Origin::Client);
     assert_eq!(plain.unwrap_err().code, ErrorCode::INVALID_TXN_STATE);
 
-    let completed = producers.apply_marker(&marker(0, 3, 8, false)).unwrap();
+    let aborted = producers.apply_marker(&marker(0, 3, 8, false)).unwrap().aborted().unwrap();
     assert_eq!(
-        (completed.first_offset, completed.last_offset, completed.aborted),
-        (Offset(2), Offset(8), true)
+        (aborted.first_offset, aborted.last_offset, aborted.last_stable),
+        (Offset(2), Offset(8), Offset(9))
     );
     // The marker is not committed yet.
     producers.on_high_watermark(Offset(8));

@@ -13,10 +13,18 @@ use crate::scan::{Scan, Step};
 
 /// The files that are left when the leftovers are gone.
 pub(super) struct Found {
-    /// Base offset and size of each segment, in order.
-    pub(super) segments: Vec<(Offset, u64)>,
+    /// The segments, in order.
+    pub(super) segments: Vec<FoundSegment>,
     /// Offsets of the producer snapshots, in order.
     pub(super) snapshots: Vec<Offset>,
+}
+
+/// A segment by its file names.
+#[derive(Clone, Copy)]
+pub(super) struct FoundSegment {
+    pub(super) base: Offset,
+    pub(super) size: u64,
+    pub(super) has_aborts: bool,
 }
 
 /// Removes leftovers, completes a compaction whose result is complete, and lists what there is.
@@ -34,9 +42,11 @@ pub(super) fn clear(home: &Arc<Home>) -> Result<Found, Error> {
     let logs: BTreeSet<Offset> =
         files.iter().filter(|(_, kind)| *kind == FileKind::Log).map(|(base, _)| *base).collect();
     let mut snapshots = Vec::new();
+    let mut with_aborts = BTreeSet::new();
     for (base, kind) in files {
         match kind {
             FileKind::Log => {}
+            FileKind::TransactionIndex if logs.contains(&base) => _ = with_aborts.insert(base),
             FileKind::ProducerSnapshot => snapshots.push(base),
             _ if logs.contains(&base) => {}
             _ => remove(home, &kind.name(base))?,
@@ -45,7 +55,8 @@ pub(super) fn clear(home: &Arc<Home>) -> Result<Found, Error> {
     let mut segments = Vec::with_capacity(logs.len());
     for base in logs {
         let path = home.path(FileKind::Log, base);
-        segments.push((base, home.disk().metadata(&path).context("look at", &path)?.length));
+        let size = home.disk().metadata(&path).context("look at", &path)?.length;
+        segments.push(FoundSegment { base, size, has_aborts: with_aborts.contains(&base) });
     }
     snapshots.sort_unstable();
     Ok(Found { segments, snapshots })

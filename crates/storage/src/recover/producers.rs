@@ -12,7 +12,7 @@ use crate::config::LogConfig;
 use crate::directory::FileKind;
 use crate::error::Error;
 use crate::home::Home;
-use crate::producers::{Marker, ProducerBatch, Producers, snapshot};
+use crate::producers::{CompletedTransaction, Marker, ProducerBatch, Producers, snapshot};
 use crate::segment::Segment;
 
 /// The producers' state at the end of `range`: from the newest snapshot that is not beyond it and can be read, and the
@@ -61,20 +61,14 @@ fn replay(producers: &mut Producers, segments: &[Arc<Segment>], end: Offset) -> 
 }
 
 /// Applies one batch, of which the records need to be there only if it is a control batch.
-pub(super) fn apply(producers: &mut Producers, bytes: &[u8]) -> Result<(), String> {
-    let Ok(batch) = Batch::parse_header(bytes) else {
-        // Formats 0 and 1 know no producers.
-        return Ok(());
-    };
-    if !batch.has_producer_id() {
-        return Ok(());
-    }
+pub(super) fn apply(producers: &mut Producers, bytes: &[u8]) -> Result<Option<CompletedTransaction>, String> {
+    // Formats 0 and 1 know no producers.
+    let Ok(batch) = Batch::parse_header(bytes) else { return Ok(None) };
+    let Some(data) = ProducerBatch::of(&batch) else { return Ok(None) };
     if !batch.attributes().is_control() {
-        producers.apply(&ProducerBatch::of(&batch).expect("it has a producer"));
-        return Ok(());
+        producers.apply(&data);
+        return Ok(None);
     }
-    if let Some(marker) = marker_of(bytes)? {
-        producers.apply_marker(&Marker { offset: batch.base_offset(), ..marker });
-    }
-    Ok(())
+    let marker = marker_of(bytes)?;
+    Ok(marker.and_then(|marker| producers.apply_marker(&Marker { offset: batch.base_offset(), ..marker })))
 }

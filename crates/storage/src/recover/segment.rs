@@ -40,19 +40,21 @@ pub(super) fn recover_segment(
     let mut next = segment.base();
     let mut epochs_changed = false;
     let mut valid_bytes = 0;
+    let mut aborted = Vec::new();
     loop {
         let found = match scan.next_whole() {
             Ok(Step::End) => None,
             Ok(Step::Batch((at, bytes))) => match out_of_place(&at, next, segment.base(), limit) {
                 Some(reason) => Some(Err(reason)),
-                None => Some(apply(producers, bytes).map(|()| at)),
+                None => Some(apply(producers, bytes).map(|completed| (at, completed))),
             },
             Ok(Step::Bad(bad)) => Some(Err(bad.reason)),
             Err(error) => return Err(segment.read_failed(error)),
         };
         match found {
             None => break,
-            Some(Ok(at)) => {
+            Some(Ok((at, completed))) => {
+                aborted.extend(completed.and_then(|completed| completed.aborted()));
                 active.note(
                     at.max_timestamp,
                     at.last_offset,
@@ -78,6 +80,7 @@ pub(super) fn recover_segment(
     let (timestamp, offset) = active.max_timestamp;
     segment.index_time(timestamp, offset)?;
     segment.flush_indexes()?;
+    segment.append_aborted(&aborted)?;
     Ok(Recovered { cut_bytes: size - valid_bytes, end: next, epochs_changed })
 }
 

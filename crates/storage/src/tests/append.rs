@@ -153,3 +153,53 @@ fn a_follower_takes_offsets_as_they_are() {
     let cut = Bytes::from(later).slice(..100);
     assert_eq!(log.stage_replicated(now(0), LeaderEpoch(2), cut.slice(..20)).unwrap(), None);
 }
+
+#[test]
+fn aborted_transactions_are_indexed_and_recovered() {
+    let disk = disk();
+    let mut log = Log::create(spec(disk.shared(), small_config()), now(0)).unwrap();
+    let transactional = |id: i64, sequence: i32| {
+        let builder = BatchBuilder::new(Compression::None).transactional(true);
+        filled(builder.producer(ProducerId(id), ProducerEpoch(0), Sequence(sequence)), &[(1, "0123456789")])
+    };
+    let marker = |id: i64, committed: bool| {
+        let builder = BatchBuilder::new(Compression::None).transactional(true).control(true);
+        let mut builder = builder.producer(ProducerId(id), ProducerEpoch(0), Sequence::NONE);
+        builder.append(2, Some(&[0, 0, 0, u8::from(committed)]), Some(&[0, 0, 0, 0, 0, 7]), &[]);
+        builder.finish()
+    };
+    // Producer 1 aborts every transaction, producer 2 commits.
+    let mut expect = Vec::new();
+    for n in 0..20 {
+        let first = append(&mut log, now(0), transactional(1, n)).unwrap().first_offset;
+        append(&mut log, now(0), transactional(2, n)).unwrap();
+        assert_eq!(log.ends().last_stable, first);
+        for (id, committed) in [(2, true), (1, false)] {
+            log.stage(now(0), EPOCH, marker(id, committed), Origin::Coordinator).unwrap();
+        }
+        log.write_staged(now(0)).unwrap();
+        assert_eq!(log.ends().last_stable, first);
+        log.set_high_watermark(log.ends().log_end);
+        assert_eq!(log.ends().last_stable, log.ends().log_end);
+        expect.push((1, first.0, first.0 + 3));
+    }
+    let listed = |log: &Log, from: i64, up_to: i64| -> Vec<(i64, i64, i64)> {
+        let found = log.reader().aborted_transactions(Offset(from), Offset(up_to)).unwrap();
+        found.iter().map(|it| (it.producer_id.0, it.first_offset.0, it.last_offset.0)).collect()
+    };
+    let check = |log: &Log| {
+        assert_eq!(listed(log, 0, 80), expect);
+        assert_eq!(listed(log, 7, 8), expect[1..2]);
+        assert_eq!(listed(log, 8, 8), []);
+        assert_eq!(listed(log, 40, 50), expect[10..13]);
+    };
+    check(&log);
+    assert!(log.reader().segment_count() > 3);
+    disk.crash(crate::disk::memory::Crash::KeepAll);
+    let mut log = open(&disk, small_config(), CRASHED, now(0));
+    check(&log);
+    log.set_high_watermark(Offset(80));
+    log.truncate_to(Offset(43), now(0)).unwrap();
+    assert_eq!(listed(&log, 0, 80), expect[..10], "the marker is gone");
+    assert_eq!(log.producers().first_unstable_offset(), Some(Offset(40)));
+}

@@ -242,3 +242,30 @@ fn a_log_of_another_topic_is_refused() {
     assert_eq!(log.topic_id(), topic(1000));
     assert!(Log::create(with(topic(1000)), now(0)).is_err(), "it is there already");
 }
+
+#[test]
+fn damage_after_a_clean_stop_is_cut_or_passed_over() {
+    let disk = disk();
+    let log = log(&disk, 60);
+    let segments = bases(&log);
+    log.close(now(0)).unwrap();
+    let clean = Recovery { recovery_point: Offset(120), high_watermark: Offset(120), ..Recovery::NEW };
+    // An index that points anywhere is not believed.
+    for at in 0..4 {
+        let disk = disk.copy();
+        disk.crash(Crash::KeepAll);
+        let index = path(FileKind::OffsetIndex, segments[1]);
+        let mut bytes = read_file(&disk, &index).unwrap().unwrap();
+        bytes[8 * at + 7] ^= 0x15;
+        disk.set_content(&index, &bytes);
+        let log = open(&disk, small_config(), clean, now(0));
+        assert_eq!(read_all(&log.reader(), 150).len(), 120);
+    }
+    // A last segment whose end is gone ends there.
+    let last = path(FileKind::Log, *segments.last().unwrap());
+    let bytes = read_file(&disk, &last).unwrap().unwrap();
+    disk.set_content(&last, &bytes[..bytes.len() - 5]);
+    let mut log = open(&disk, small_config(), clean, now(0));
+    assert_eq!(log.ends().log_end, Offset(118));
+    append(&mut log, now(0), idempotent(1, 0, 118, &[(0, "x")])).unwrap();
+}
