@@ -9,6 +9,8 @@
 //! Invariant: a reply leaves only after the image that contains what it says was published, and nothing is published
 //! before it is durable.
 
+#[cfg(test)]
+mod apache;
 mod files;
 mod load;
 mod snapshots;
