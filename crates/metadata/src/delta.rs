@@ -162,3 +162,108 @@ impl Delta {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base::uuid::Uuid;
+    use machine::Stamp;
+    use protocol::records::config_record::ConfigRecord;
+    use protocol::records::partition_record::PartitionRecord;
+    use protocol::records::remove_topic_record::RemoveTopicRecord;
+    use protocol::records::topic_record::TopicRecord;
+
+    use super::*;
+    use crate::image::METADATA_VERSION;
+
+    fn topic(id: u128, name: &str) -> MetadataRecord {
+        let topic_id = Uuid::from_u128(id);
+        MetadataRecord::Topic(TopicRecord { name: name.to_owned(), topic_id, ..Default::default() })
+    }
+
+    fn partition(id: u128, index: i32) -> MetadataRecord {
+        MetadataRecord::Partition(PartitionRecord {
+            partition_id: index,
+            topic_id: Uuid::from_u128(id),
+            replicas: vec![1],
+            ..Default::default()
+        })
+    }
+
+    fn removal(id: u128) -> MetadataRecord {
+        MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: Uuid::from_u128(id), ..Default::default() })
+    }
+
+    fn config(topic: &str) -> MetadataRecord {
+        MetadataRecord::Config(ConfigRecord {
+            resource_type: ResourceType::Topic.number(),
+            resource_name: topic.to_owned(),
+            name: "retention.ms".to_owned(),
+            value: Some("1".to_owned()),
+            ..Default::default()
+        })
+    }
+
+    /// Replays each group of records, noting it in a delta of its own.
+    fn deltas(image: &mut Image, groups: &[&[MetadataRecord]]) -> Vec<Delta> {
+        let note = |records: &&[MetadataRecord]| {
+            let mut delta = Delta::default();
+            for record in *records {
+                delta.note(image, record);
+                let stamp = Stamp::new(image.offset().next(), image.epoch());
+                image.replay(stamp, record).expect("records that fit");
+            }
+            delta
+        };
+        groups.iter().map(note).collect()
+    }
+
+    fn id(number: u128) -> TopicId {
+        TopicId(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn a_topic_counts_as_a_whole_when_it_is_created() {
+        let mut image = Image::empty("cluster");
+        let created =
+            &deltas(&mut image, &[&[topic(1, "a"), config("a"), partition(1, 0), partition(1, 1)]])[0];
+        assert_eq!(created.topics_created, BTreeSet::from([id(1)]));
+        assert!(created.partitions_changed.is_empty());
+        assert_eq!(created.configs_changed, BTreeSet::from([Resource::topic("a")]));
+        let grown = &deltas(&mut image, &[&[partition(1, 2)]])[0];
+        assert_eq!(grown.partitions_changed, BTreeSet::from([(id(1), PartitionIndex(2))]));
+        assert!(grown.topics_created.is_empty() && !grown.is_empty());
+    }
+
+    #[test]
+    fn merged_deltas_say_what_changed_from_the_first_image_to_the_last() {
+        let mut image = Image::empty("cluster");
+        let before: &[_] = &[topic(1, "a"), partition(1, 0), topic(2, "b"), partition(2, 0)];
+        let steps: [&[MetadataRecord]; 4] = [
+            &[topic(3, "c"), partition(3, 0), config("c")],
+            &[partition(3, 1), partition(1, 1), config("b")],
+            &[removal(3), removal(2)],
+            &[topic(4, "b")],
+        ];
+        deltas(&mut image, &[before]);
+        let mut merged = Delta::default();
+        deltas(&mut image, &steps).into_iter().for_each(|delta| merged.merge(delta));
+        let expect = Delta {
+            topics_created: BTreeSet::from([id(4)]),
+            topics_deleted: BTreeMap::from([(id(2), "b".into())]),
+            partitions_changed: BTreeSet::from([(id(1), PartitionIndex(1))]),
+            ..Delta::default()
+        };
+        assert_eq!(merged, expect, "what came and went is nowhere");
+    }
+
+    #[test]
+    fn the_first_delta_names_everything() {
+        let mut image = Image::empty("cluster");
+        let feature = crate::image::feature_level(METADATA_VERSION, 30);
+        deltas(&mut image, &[&[feature, topic(1, "a"), partition(1, 0), config("a")]]);
+        let delta = Delta::from_nothing(&image);
+        assert_eq!(delta.topics_created, BTreeSet::from([id(1)]));
+        assert_eq!(delta.configs_changed, BTreeSet::from([Resource::topic("a")]));
+        assert!(delta.features_changed);
+    }
+}

@@ -22,3 +22,5 @@ pub use error::Error;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod transcripts;

@@ -104,7 +104,7 @@ pub enum NodeEffect {
 
 /// A controller node.
 pub struct ControllerNode {
-    log: Log,
+    pub(crate) log: Log,
     files: Files,
     quorum: Quorum,
     shard: Shard<Controller>,

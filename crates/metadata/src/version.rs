@@ -43,3 +43,44 @@ pub fn record_version(record: &MetadataRecord, metadata_version: i16) -> i16 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base::uuid::Uuid;
+    use protocol::records::broker_registration_change_record::BrokerRegistrationChangeRecord;
+
+    use super::*;
+
+    #[test]
+    fn levels_decide_on_the_version() {
+        let check = |record: MetadataRecord, expect: &[(i16, i16)]| {
+            for (level, version) in expect {
+                assert_eq!(record_version(&record, *level), *version, "{record:?} at {level}");
+            }
+        };
+        let registration = MetadataRecord::RegisterBroker(Default::default());
+        check(registration, &[(7, 1), (8, 2), (16, 2), (17, 3), (29, 3), (30, 4)]);
+        for record in [
+            MetadataRecord::Partition(Default::default()),
+            MetadataRecord::PartitionChange(Default::default()),
+        ] {
+            check(record, &[(7, 0), (16, 0), (17, 1), (22, 1), (23, 2), (30, 2)]);
+        }
+        check(MetadataRecord::Topic(Default::default()), &[(7, 0), (30, 0)]);
+    }
+
+    #[test]
+    fn a_change_of_a_broker_takes_the_lowest_version_that_carries_it() {
+        let check = |change: BrokerRegistrationChangeRecord, expect: i16| {
+            assert_eq!(
+                record_version(&MetadataRecord::BrokerRegistrationChange(change), level::LATEST),
+                expect
+            );
+        };
+        let change = BrokerRegistrationChangeRecord { fenced: 1, ..Default::default() };
+        check(change.clone(), 0);
+        check(BrokerRegistrationChangeRecord { in_controlled_shutdown: 1, ..change.clone() }, 1);
+        check(BrokerRegistrationChangeRecord { log_dirs: vec![Uuid::ONE], ..change.clone() }, 2);
+        check(BrokerRegistrationChangeRecord { cordoned_log_dirs: Some(Vec::new()), ..change }, 3);
+    }
+}
