@@ -31,6 +31,9 @@ pub const LOCK_FILE: &str = ".lock";
 /// Where Kafka's tiered storage keeps indexes; not a partition.
 const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
 
+/// What a file system puts into its root.
+const LOST_AND_FOUND: &str = "lost+found";
+
 /// A log directory that this process holds.
 pub struct LogDir {
     disk: Arc<dyn Disk>,
@@ -108,7 +111,7 @@ impl LogDir {
     /// The disk failed.
     pub fn is_empty(&self) -> Result<bool, Error> {
         let entries = self.disk.list(&self.path).context("list", &self.path)?;
-        Ok(entries.iter().all(|entry| entry.name == LOCK_FILE || entry.name == "lost+found"))
+        Ok(entries.iter().all(|entry| entry.name == LOCK_FILE || entry.name == LOST_AND_FOUND))
     }
 
     /// Makes it this node's.
@@ -140,7 +143,9 @@ impl LogDir {
     pub fn partitions(&self) -> Result<Vec<PartitionDir>, Error> {
         let mut found = Vec::new();
         for entry in self.disk.list(&self.path).context("list", &self.path)? {
-            if !entry.is_dir || entry.name == REMOTE_INDEX_CACHE || entry.name == metadata_dir_name() {
+            let is_known =
+                [REMOTE_INDEX_CACHE, LOST_AND_FOUND, &metadata_dir_name()].contains(&entry.name.as_str());
+            if !entry.is_dir || is_known {
                 continue;
             }
             let path = self.path.join(&entry.name);

@@ -28,7 +28,8 @@ impl Log {
         let valid = validate(&self.topic_partition, &self.config, now, &batch, origin)?;
         let Validated { mut header, payload } = valid;
         header.stamp(self.next_offset, leader_epoch);
-        if header.view().last_offset() < self.next_offset {
+        let last_offset = header.view().last_offset();
+        if last_offset < self.next_offset || last_offset.0 == i64::MAX {
             return Err(AppendRefusal::because(
                 ErrorCode::UNKNOWN_SERVER_ERROR,
                 "the log has no more offsets",

@@ -115,7 +115,7 @@ impl Part {
     fn start_of(&self, timestamp: i64, log_start: Offset) -> Result<Option<u64>, Error> {
         // The last entry that is older: everything up to its offset is.
         let Some(floor) = self.segment.time_floor(timestamp.saturating_sub(1))? else { return Ok(Some(0)) };
-        let after = floor.offset.next().max(log_start);
+        let after = Offset(floor.offset.0.saturating_add(1)).max(log_start);
         Ok(self.segment.find(after, self.size)?.map(|batch| batch.position))
     }
 

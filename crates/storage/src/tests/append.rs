@@ -24,19 +24,24 @@ fn offsets_follow_one_another() {
 }
 
 #[test]
-fn staged_batches_become_visible_together() {
-    let mut log = Log::create(spec(disk().shared(), LogConfig::default()), now(0)).unwrap();
-    for n in 0..20 {
-        log.stage(now(0), LeaderEpoch(7), batch(&[(n, "x")]), Origin::Client).unwrap();
-        assert_eq!(log.reader().ends().log_end, Offset(0));
+fn staged_batches_are_written_and_become_visible_together() {
+    let disk = disk();
+    let mut log = Log::create(spec(disk.shared(), LogConfig::default()), now(0)).unwrap();
+    for round in 0..3 {
+        let before = disk.operations();
+        for n in 0..20 {
+            log.stage(now(0), LeaderEpoch(7), batch(&[(n, "x")]), Origin::Client).unwrap();
+            assert_eq!(log.reader().ends().log_end, Offset(20 * round));
+        }
+        assert_eq!(disk.operations(), before, "staging asks the disk for nothing");
+        log.write_staged(now(0)).unwrap();
+        assert_eq!(log.reader().ends().log_end, Offset(20 * round + 20));
+        // The first write also writes the epoch down.
+        assert!(round == 0 || disk.operations() == before + 1, "one system call for all");
     }
-    let operations = log.durability.waiting_since;
-    assert_eq!(operations, None);
-    log.write_staged(now(0)).unwrap();
-    assert_eq!(log.reader().ends().log_end, Offset(20));
     assert_eq!(log.reader().latest_epoch(), Some(LeaderEpoch(7)));
-    let bytes =
-        log.reader().read(Offset(3), Offset(20), 1 << 20, true).unwrap().records.unwrap().to_bytes().unwrap();
+    let piece = log.reader().read(Offset(3), Offset(20), 1 << 20, true).unwrap().records.unwrap();
+    let bytes = piece.to_bytes().unwrap();
     let first = Batch::parse(&bytes).unwrap();
     assert_eq!((first.base_offset(), first.partition_leader_epoch()), (Offset(3), LeaderEpoch(7)));
 }
@@ -202,4 +207,30 @@ fn aborted_transactions_are_indexed_and_recovered() {
     log.truncate_to(Offset(43), now(0)).unwrap();
     assert_eq!(listed(&log, 0, 80), expect[..10], "the marker is gone");
     assert_eq!(log.producers().first_unstable_offset(), Some(Offset(40)));
+}
+
+#[test]
+fn the_last_offset_is_never_given() {
+    let disk = disk();
+    let mut log = Log::create(spec(disk.shared(), small_config()), now(0)).unwrap();
+    log.truncate_fully_and_start_at(Offset(i64::MAX - 2), now(0)).unwrap();
+    assert!(append(&mut log, now(0), batch(&[(0, "a"), (0, "b"), (0, "c")])).is_err());
+    append(&mut log, now(0), batch(&[(0, "a"), (0, "b")])).unwrap();
+    assert!(append(&mut log, now(0), batch(&[(0, "c")])).is_err());
+    assert_eq!(read_all(&log.reader(), 1000).len(), 2);
+}
+
+#[test]
+fn a_log_has_one_owner_and_many_readers() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Send + Sync>() {}
+    is_send::<Log>();
+    is_send::<crate::sync::SyncJob>();
+    is_sync::<LogReader>();
+}
+
+#[test]
+fn an_idle_log_is_small() {
+    let size = size_of::<Log>() + size_of::<crate::read::LogReader>() + size_of::<crate::segment::Segment>();
+    assert!(size < 1500, "{size} bytes");
 }
