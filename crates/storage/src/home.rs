@@ -82,6 +82,11 @@ impl LazyFile {
         Ok(file)
     }
 
+    /// Closes the file. Those who still hold it keep it open.
+    pub(crate) fn release(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slot::default();
+    }
+
     /// Closes the file if nobody asked for it since the last call. Those who still hold it keep it open.
     pub(crate) fn release_idle(&self) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);

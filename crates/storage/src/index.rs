@@ -195,6 +195,11 @@ impl<E: Entry> Index<E> {
         if !length.is_multiple_of(E::SIZE as u64) {
             return Ok(false);
         }
+        if length == 0 {
+            // Most partitions of a large node are idle: their indexes are not even opened.
+            *self.lock() = State { exists: true, ..State::new(Some(0)) };
+            return Ok(true);
+        }
         let state = self.counted(home, base)?;
         let (Some(last), Some(count)) = (state.last, state.in_file) else { return Ok(true) };
         if count == 1 {
@@ -207,6 +212,10 @@ impl<E: Entry> Index<E> {
 
     pub(crate) fn release_idle(&self) {
         self.file.release_idle();
+    }
+
+    pub(crate) fn release(&self) {
+        self.file.release();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<E>> {

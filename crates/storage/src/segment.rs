@@ -225,6 +225,13 @@ impl Segment {
         Ok(())
     }
 
+    /// Closes all files; they are opened again when they are used.
+    pub(crate) fn release(&self) {
+        self.log.release();
+        self.offsets.release();
+        self.times.release();
+    }
+
     pub(crate) fn release_idle(&self) {
         self.log.release_idle();
         self.offsets.release_idle();

@@ -5,8 +5,7 @@ use std::io::IoSlice;
 use base::time::Now;
 
 use super::{Staged, StagedBatch};
-use crate::directory::FileKind;
-use crate::error::{Error, IoContext};
+use crate::error::Error;
 use crate::log::Log;
 
 /// Batches whose buffers fit on the stack; more take an allocation.
@@ -45,7 +44,7 @@ impl Log {
             fill(&mut slices, &staged.batches);
             file.write_at(&mut slices, start)
         }
-        .context("write", &self.home.path(FileKind::Log, self.active.segment.base()))?;
+        .map_err(|source| Error::Io { action: "write", path: self.active.segment.path(), source })?;
 
         let end = start + staged.bytes as u64;
         self.index(staged, start)?;
