@@ -303,6 +303,8 @@ impl Loading {
         log_start: Offset,
         log_end: Offset,
     ) -> Log {
+        // A node opens all its logs and then uses few of them.
+        self.segments.iter().for_each(|segment| segment.release());
         let durable_end =
             if self.recovery.clean { log_end } else { self.recovery.recovery_point.min(log_end) };
         self.durability.waiting_since = (durable_end < log_end).then_some(self.now.mono);
