@@ -5,6 +5,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod records;
+
+pub use records::{warm_decompressors, warm_scratch};
+
 /// The system's allocator with a count of live bytes and of their highest number.
 struct Counting;
 
