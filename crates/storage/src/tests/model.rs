@@ -239,7 +239,7 @@ impl Drop for World {
 /// `STORAGE_SEEDS` runs more of them.
 #[test]
 fn crashes_leave_a_prefix_and_all_that_was_durable() {
-    for seed in 0..scale("STORAGE_SEEDS", 500) {
+    for seed in 0..scale("STORAGE_SEEDS", 300) {
         World::new(seed).run(60);
     }
 }

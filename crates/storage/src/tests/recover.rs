@@ -269,3 +269,38 @@ fn damage_after_a_clean_stop_is_cut_or_passed_over() {
     assert_eq!(log.ends().log_end, Offset(118));
     append(&mut log, now(0), idempotent(1, 0, 118, &[(0, "x")])).unwrap();
 }
+
+/// A message of format 1, as Kafka before 0.11 wrote it.
+fn legacy_message(offset: i64, timestamp: i64, value: &[u8]) -> Vec<u8> {
+    let mut body = vec![1, 0];
+    body.extend_from_slice(&timestamp.to_be_bytes());
+    body.extend_from_slice(&(-1i32).to_be_bytes());
+    body.extend_from_slice(&(value.len() as i32).to_be_bytes());
+    body.extend_from_slice(value);
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &body) as u32;
+    let mut message = offset.to_be_bytes().to_vec();
+    message.extend_from_slice(&(body.len() as i32 + 4).to_be_bytes());
+    message.extend_from_slice(&crc.to_be_bytes());
+    message.extend_from_slice(&body);
+    message
+}
+
+#[test]
+fn messages_of_old_formats_are_kept() {
+    let disk = disk();
+    let messages: Vec<Vec<u8>> = (0..10).map(|n| legacy_message(n, 100 + n, b"old")).collect();
+    let size = messages[0].len() as u64;
+    disk.set_content(&path(FileKind::Log, 0), &messages.concat());
+    let mut log = open(&disk, small_config(), CRASHED, now(0));
+    assert_eq!(log.ends().log_end, Offset(10));
+    append(&mut log, now(0), batch(&[(500, "new")])).unwrap();
+    let found = log.reader().read(Offset(7), Offset(11), 1 << 20, true).unwrap().records.unwrap();
+    assert!(matches!(&found, wire::piece::Piece::File(range) if range.position == 7 * size));
+    assert_eq!(log.reader().offset_for_timestamp(103).unwrap().unwrap().offset, Offset(3));
+    assert_eq!(log.reader().offset_for_timestamp(400).unwrap().unwrap().offset, Offset(10));
+    // Their checksum is compared too.
+    let mut bytes = messages.concat();
+    bytes[4 * size as usize + 30] ^= 1;
+    disk.set_content(&path(FileKind::Log, 0), &bytes);
+    assert_eq!(open(&disk, small_config(), CRASHED, now(0)).ends().log_end, Offset(4));
+}

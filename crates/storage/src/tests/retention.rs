@@ -138,3 +138,19 @@ fn a_log_starts_anew_elsewhere() {
     let log = open(&disk, small_config(), Recovery { log_start: Offset(2), ..Recovery::NEW }, now(0));
     assert_eq!(read_all(&log.reader(), 500), [(2, "again".to_owned())]);
 }
+
+#[test]
+fn without_timestamps_the_files_age_counts() {
+    let disk = disk();
+    let config = LogConfig { segment_bytes: 160, retention_ms: 500, ..LogConfig::default() };
+    let mut log = Log::create(spec(disk.shared(), config), now(0)).unwrap();
+    for n in 0..6 {
+        disk.set_wall(WallTime(100 * n));
+        append(&mut log, now(100 * n), batch(&[(-1, "0123456789")])).unwrap();
+    }
+    // The files were last written at 100, 300 and 500.
+    for (at, expect) in [(600, &[0, 2, 4][..]), (601, &[2, 4]), (801, &[4]), (1001, &[6])] {
+        log.delete_old_segments(now(at)).unwrap();
+        assert_eq!(bases(&log), expect, "{at}");
+    }
+}
