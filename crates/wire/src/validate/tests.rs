@@ -6,6 +6,7 @@ use base::ids::{LeaderEpoch, Offset};
 use bytes::Bytes;
 
 use super::*;
+use crate::builder::BatchBuilder;
 use crate::record::{Record, Records};
 
 const ANSWERS: &str = include_str!("../../testdata/produce/answers.txt");
@@ -211,4 +212,71 @@ fn answers_are_those_of_apache_kafka() {
         }
     }
     assert!(checked > 600, "the table has {checked} lines left");
+}
+
+/// A batch of records without keys, all of one time.
+fn keyless(compression: CompressionType, records: i32, timestamp: i64, value: &[u8]) -> Bytes {
+    let mut builder = BatchBuilder::new(Compression::with_default_level(compression));
+    for _ in 0..records {
+        builder.append(timestamp, None, Some(value), &[]);
+    }
+    builder.finish()
+}
+
+fn decide(bytes: &Bytes, rules: &AppendRules<'_>) -> Result<Accepted, Box<Refused>> {
+    validate(&only_batch(bytes, 9)?, rules, WallTime(1_000_000), &mut Scratch::default())
+}
+
+#[test]
+fn a_bomb_of_errors_is_counted_but_not_described() {
+    let bytes = keyless(CompressionType::Zstd, 100_000, 1_000_000, b"");
+    let refused = decide(&bytes, &rules("compact")).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::INVALID_RECORD);
+    assert!(refused.message.unwrap().contains("due to 100000 record errors in total"));
+    assert!((16..10_000).contains(&refused.record_errors.len()), "{}", refused.record_errors.len());
+}
+
+#[test]
+fn a_bomb_is_not_unfolded_beyond_what_the_topic_takes() {
+    let bytes = keyless(CompressionType::Zstd, 3, 1_000_000, &vec![0; 3_000_000]);
+    let check = |topic, expect: ErrorCode| {
+        let code = decide(&bytes, &rules(topic)).map_or_else(|refused| refused.code, |_| ErrorCode::NONE);
+        assert_eq!(code, expect, "{topic}");
+    };
+    check("plain", ErrorCode::NONE);
+    check("uncompressed", ErrorCode::MESSAGE_TOO_LARGE);
+    check("gzip", ErrorCode::NONE);
+}
+
+#[test]
+fn a_trusted_header_is_all_that_is_looked_at() {
+    let trusting = |topic| AppendRules { trust_headers: true, ..rules(topic) };
+    for compression in [CompressionType::Gzip, CompressionType::Zstd] {
+        let bytes = keyless(compression, 3, 1_000_000, b"value");
+        let accepted = decide(&bytes, &trusting("compact")).unwrap();
+        assert_eq!((accepted.record_count, accepted.max_timestamp), (3, 1_000_000));
+        assert_eq!(accepted.header.as_bytes()[..], bytes[..61]);
+        // A header can still be wrong by itself.
+        let future = keyless(compression, 3, 1_000_000 + 3_600_001, b"value");
+        assert_eq!(decide(&future, &trusting("plain")).unwrap_err().code, ErrorCode::INVALID_TIMESTAMP);
+    }
+    // Uncompressed records cost next to nothing, and are looked at always.
+    let bytes = keyless(CompressionType::None, 3, 1_000_000, b"value");
+    assert_eq!(decide(&bytes, &trusting("compact")).unwrap_err().code, ErrorCode::INVALID_RECORD);
+}
+
+#[test]
+fn the_first_record_of_the_greatest_time_is_told() {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for timestamp in [5, 9, 7, 9] {
+        builder.append(timestamp, None, None, &[]);
+    }
+    let bytes = builder.finish();
+    let told = |topic| {
+        let accepted = decide(&bytes, &rules(topic)).unwrap();
+        (accepted.max_timestamp, accepted.index_of_max_timestamp, accepted.log_append_time)
+    };
+    assert_eq!(told("plain"), (9, 1, None));
+    assert_eq!(told("append"), (1_000_000, 0, Some(1_000_000)));
+    assert_eq!(told("lz4"), (9, 1, None));
 }
