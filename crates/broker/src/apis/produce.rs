@@ -62,43 +62,42 @@ pub struct ProducePart {
 /// Takes up a produce.
 pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     let request: ProduceRequest = call.decode()?;
+    let Call { broker, context, permit, ticket, replies, gathered, now, .. } = call;
     let acks = Acks::from_wire(request.acks);
+    let version = context.header.api_version;
+    let whole = refused_as_a_whole(&request, version);
     let pending = Arc::new(PendingProduce {
-        context: call.context.clone(),
+        context,
         // An answer is owed when the number means nothing: error 21.
         acks: acks.unwrap_or(Acks::Leader),
-        ticket: call.ticket,
-        replies: call.replies.clone(),
-        broker: call.broker.clone(),
-        state: Mutex::new(State::new(&request, call.permit.take())),
+        ticket,
+        replies: replies.clone(),
+        broker: broker.clone(),
+        state: Mutex::new(State::new(&request, permit)),
     });
     if acks == Some(Acks::All) {
-        let deadline = call.now.mono.plus_ms(request.timeout_ms.into());
-        call.replies.expire_at(call.ticket, deadline, pending.clone());
+        replies.expire_at(ticket, now.mono.plus_ms(request.timeout_ms.into()), pending.clone());
     }
     let mut effects = Effects::default();
-    if request.topic_data.iter().all(|topic| topic.partition_data.is_empty()) {
-        pending.finish_if_complete(&mut effects);
-    }
+    pending.finish_if_complete(&mut effects);
     let transactional = request.transactional_id.is_some();
-    let whole = refused_as_a_whole(&request, call.context.header.api_version);
     for (topic_place, topic) in request.topic_data.into_iter().enumerate() {
-        let found = call.broker.find_topic(&topic, pending.by_id());
+        let found = broker.find_topic(&topic, pending.by_id());
         for (place, data) in topic.partition_data.into_iter().enumerate() {
             let part =
                 ProducePart { pending: pending.clone(), topic: topic_place as u32, partition: place as u32 };
-            let append = match (&found, acks) {
-                _ if whole.is_some() => Err(AppendRefusal::from(*whole.clone().expect("it is some"))),
-                (_, None) => Err(AppendRefusal::of(ErrorCode::INVALID_REQUIRED_ACKS)),
-                (Err(code), _) => Err(AppendRefusal::of(*code)),
-                (Ok(id), Some(acks)) => {
-                    pending.admit(*id, data, transactional).map(|admitted| (admitted, acks))
+            let admitted = match (&whole, acks, &found) {
+                (Some(refused), ..) => Err(AppendRefusal::from(refused.as_ref().clone())),
+                (None, None, _) => Err(AppendRefusal::of(ErrorCode::INVALID_REQUIRED_ACKS)),
+                (None, Some(_), Err(code)) => Err(AppendRefusal::of(*code)),
+                (None, Some(acks), Ok(id)) => {
+                    pending.admit(*id, data, transactional).map(|(handle, batch)| (handle, batch, acks))
                 }
             };
-            match append {
-                Ok(((handle, batch), acks)) => {
+            match admitted {
+                Ok((handle, batch, acks)) => {
                     let append = Append { slot: handle.slot, batch, acks, part };
-                    call.gathered.push(&handle.shard, Op::Append(append));
+                    gathered.push(&handle.shard, Op::Append(append));
                 }
                 Err(refusal) => part.refuse(refusal, &mut effects),
             }

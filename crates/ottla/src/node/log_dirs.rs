@@ -1,0 +1,211 @@
+//! The log directories of a node: taken, formatted when empty, their logs opened, and marked when the node stops.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base::config::NodeConfig;
+use base::ids::{BrokerEpoch, DirectoryId, Offset};
+use base::time::Now;
+use broker::broker::Broker;
+use storage::config::LogConfig;
+use storage::directory::{DirKind, TopicPartition};
+use storage::disk::Disk;
+use storage::log::{Checkpoint, Log};
+use storage::log_dir::{LogDir, PartitionDir};
+
+/// The directories that a node holds.
+pub struct LogDirs {
+    dirs: Vec<LogDir>,
+    cluster_id: String,
+    previous_epoch: BrokerEpoch,
+}
+
+/// A log with the number of its directory.
+pub type Found = (Log, usize);
+
+impl LogDirs {
+    /// Takes every directory of the configuration. Empty ones are formatted.
+    ///
+    /// # Errors
+    /// One sentence that names the directory, what is wrong with it and what to do.
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        config: &NodeConfig,
+        format: impl FnOnce(&mut [LogDir]) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        let mut dirs = Vec::new();
+        for path in &config.log_dirs {
+            dirs.push(LogDir::open(disk.clone(), path).map_err(|error| error.to_string())?);
+        }
+        format(&mut dirs)?;
+        let mut cluster_id = None;
+        for dir in &dirs {
+            let named = check(dir, config)?;
+            match &cluster_id {
+                Some((other, first)) if *other != named => {
+                    return Err(format!(
+                        "{} belongs to the cluster {named}, but {first} to {other}: they cannot serve one node",
+                        dir.path().display()
+                    ));
+                }
+                _ => cluster_id = Some((named, dir.path().display().to_string())),
+            }
+        }
+        let (cluster_id, _) = cluster_id.expect("log.dirs is not empty");
+        // Every directory must have been left cleanly by the same incarnation, or the stop counts as a crash.
+        let epochs: Vec<_> =
+            dirs.iter().map(|dir| dir.clean_shutdown().and_then(|clean| clean.broker_epoch)).collect();
+        let previous_epoch = match epochs.first() {
+            Some(Some(epoch)) if epochs.iter().all(|other| *other == Some(*epoch)) => *epoch,
+            _ => BrokerEpoch::NONE,
+        };
+        Ok(Self { dirs, cluster_id, previous_epoch })
+    }
+
+    /// The cluster that they belong to.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The epoch in which the last incarnation stopped cleanly; none after a crash.
+    pub fn previous_epoch(&self) -> BrokerEpoch {
+        self.previous_epoch
+    }
+
+    /// Path and id of each.
+    pub fn iter(&self) -> impl Iterator<Item = (PathBuf, DirectoryId)> {
+        self.dirs.iter().map(|dir| {
+            let id = dir.meta().and_then(|meta| meta.directory_id);
+            (dir.path().to_owned(), id.expect("checked when it was opened"))
+        })
+    }
+
+    /// The id of one of them.
+    pub fn id_of(&self, path: &Path) -> Option<DirectoryId> {
+        self.iter().find(|(dir, _)| dir == path).map(|(_, id)| id)
+    }
+
+    /// Opens every log, on `threads` threads a directory. What was deleted before the last stop goes now.
+    ///
+    /// # Errors
+    /// One sentence that names the log and what is wrong.
+    pub fn open_logs(
+        &mut self,
+        threads: usize,
+        config: &Arc<LogConfig>,
+        now: Now,
+    ) -> Result<Vec<Found>, String> {
+        let mut found = Vec::new();
+        for (index, dir) in self.dirs.iter_mut().enumerate() {
+            dir.begin().map_err(|error| error.to_string())?;
+            let partitions = dir.partitions().map_err(|error| error.to_string())?;
+            let (current, rest): (Vec<_>, Vec<_>) =
+                partitions.into_iter().partition(|partition| partition.kind == DirKind::Current);
+            for leftover in rest.iter().filter(|partition| partition.kind == DirKind::Deleted) {
+                dir.remove(&leftover.path).map_err(|error| error.to_string())?;
+            }
+            for log in open_all(dir, &current, threads, config, now) {
+                found.push((log?, index));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes down how far the logs are durable and committed, so that the next start after a crash has little to scan.
+    pub fn write_checkpoints(&self, broker: &Broker) {
+        let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
+        for handle in broker.partitions() {
+            let ends = handle.shared.reader().ends();
+            let checkpoint = Checkpoint {
+                topic_partition: TopicPartition::new(handle.shared.topic.as_ref(), handle.shared.index.0),
+                recovery_point: ends.durable_end,
+                log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
+                high_watermark: ends.high_watermark,
+            };
+            let dir = handle.shared.reader().dir();
+            let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
+            by_dir.entry(parent).or_default().push(checkpoint);
+        }
+        for dir in &self.dirs {
+            let checkpoints = by_dir.remove(dir.path()).unwrap_or_default();
+            if let Err(error) = dir.write_checkpoints(&checkpoints) {
+                tracing::error!(dir = %dir.path().display(), %error, "the checkpoints are not written");
+            }
+        }
+    }
+
+    /// Closes every log and marks the directories in which all went well.
+    pub fn close(self, logs: Vec<Log>, epoch: BrokerEpoch, now: Now) {
+        let mut closed: BTreeMap<PathBuf, Result<Vec<Checkpoint>, String>> = BTreeMap::new();
+        for log in logs {
+            let parent = log.dir().parent().map(Path::to_owned).unwrap_or_default();
+            let all = closed.entry(parent).or_insert_with(|| Ok(Vec::new()));
+            match (log.close(now), &mut *all) {
+                (Ok(checkpoint), Ok(checkpoints)) => checkpoints.push(checkpoint),
+                (Err(error), _) => *all = Err(error.to_string()),
+                (Ok(_), Err(_)) => {}
+            }
+        }
+        for dir in self.dirs {
+            let path = dir.path().to_owned();
+            let marked = closed
+                .remove(&path)
+                .unwrap_or_else(|| Ok(Vec::new()))
+                .and_then(|checkpoints| dir.stop(&checkpoints, epoch).map_err(|error| error.to_string()));
+            if let Err(error) = marked {
+                tracing::error!(dir = %path.display(), %error, "not marked as cleanly stopped: the next start recovers");
+            }
+        }
+    }
+}
+
+/// The cluster of a formatted directory of this node.
+fn check(dir: &LogDir, config: &NodeConfig) -> Result<String, String> {
+    let path = dir.path().display();
+    let Some(meta) = dir.meta() else {
+        return Err(format!(
+            "{path} is not empty and was never formatted: empty it, name another in log.dirs, or format it with \
+             `ottla storage format`"
+        ));
+    };
+    if meta.node_id != Some(config.node_id) {
+        let owner = meta.node_id.map_or_else(|| "no node".to_owned(), |node| format!("node {node}"));
+        return Err(format!(
+            "{path} belongs to {owner}, but this is node {}: correct node.id or log.dirs",
+            config.node_id
+        ));
+    }
+    if meta.directory_id.is_none() {
+        return Err(format!(
+            "{path}/meta.properties has no directory.id: start it once with Apache Kafka 3.7 or later"
+        ));
+    }
+    meta.cluster_id.clone().ok_or_else(|| format!("{path}/meta.properties has no cluster.id"))
+}
+
+fn open_all(
+    dir: &LogDir,
+    partitions: &[PartitionDir],
+    threads: usize,
+    config: &Arc<LogConfig>,
+    now: Now,
+) -> Vec<Result<Log, String>> {
+    let next = AtomicUsize::new(0);
+    let open = || {
+        let mut logs = Vec::new();
+        while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let log = dir.open_log(partition, None, config.clone(), now);
+            logs.push(log.map_err(|error| format!("{}: {error}", partition.topic_partition)));
+        }
+        logs
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.min(partitions.len())).map(|_| scope.spawn(open)).collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()))
+            .collect()
+    })
+}

@@ -1,0 +1,64 @@
+//! kill -9 under load: nothing that was acknowledged is lost, nothing stands twice.
+//!
+//! `OTTLA_CRASHES` says how often (3). The page cache outlives the process, so this proves recovery, not syncs: those are
+//! the simulator's.
+
+use std::collections::HashSet;
+
+use client::{Acks, Producer, Record};
+use tokio::sync::watch;
+
+use crate::first_light::read_topic;
+use crate::node::{Node, free_port};
+
+/// Acknowledged records between two kills.
+const BETWEEN: u64 = 2_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_under_load_lose_and_double_nothing() {
+    let crashes: u64 = std::env::var("OTTLA_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut node = Node::start(dir.path(), port, &[]);
+    let producer = Producer::builder(&node.address).acks(Acks::All).idempotence(true).build().await.unwrap();
+    let (acked, mut watched) = watch::channel(0u64);
+    let (stop, stopped) = watch::channel(false);
+    let load = tokio::spawn(async move {
+        let mut deliveries = Vec::new();
+        let mut index = 0u64;
+        while !*stopped.borrow() {
+            let record = Record::new("numbers").partition(0).value(index.to_string());
+            let delivery = producer.send(record).await.unwrap();
+            let acked = acked.clone();
+            deliveries.push(tokio::spawn(async move {
+                let delivered = delivery.await;
+                acked.send_modify(|count| *count += 1);
+                delivered.map(|_| ())
+            }));
+            index += 1;
+        }
+        producer.flush().await;
+        let mut acknowledged = Vec::new();
+        for (index, delivery) in deliveries.into_iter().enumerate() {
+            if delivery.await.unwrap().is_ok() {
+                acknowledged.push(index.to_string());
+            }
+        }
+        acknowledged
+    });
+    for round in 1..=crashes {
+        watched.wait_for(|count| *count >= round * BETWEEN).await.unwrap();
+        node.kill();
+        node = Node::start(dir.path(), port, &[]);
+    }
+    stop.send(true).unwrap();
+    let acknowledged = load.await.unwrap();
+    assert!(acknowledged.len() as u64 >= crashes * BETWEEN);
+    let stored = read_topic(&node.address, "numbers", acknowledged.len()).await;
+    let unique: HashSet<&String> = stored.iter().collect();
+    assert_eq!(unique.len(), stored.len(), "a record stands twice");
+    assert!(acknowledged.iter().all(|value| unique.contains(value)), "an acknowledged record is lost");
+    let numbers: Vec<u64> = stored.iter().map(|value| value.parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "the order is not that of the sends");
+    println!("{crashes} kills, {} acknowledged, {} stored", acknowledged.len(), stored.len());
+}

@@ -1,0 +1,8 @@
+//! The binary from outside: what a user starts, kills and starts again.
+
+#![allow(missing_docs, unreachable_pub, clippy::disallowed_methods)]
+
+mod crashes;
+mod first_light;
+mod node;
+mod refusals;
