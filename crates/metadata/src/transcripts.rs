@@ -10,6 +10,8 @@
 //! `UPDATE_TRANSCRIPTS=1 cargo test -p metadata transcripts` writes what happens into the files, to be read before it is
 //! committed.
 
+#![expect(clippy::disallowed_methods, reason = "transcripts are files of the source tree")]
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,17 +93,14 @@ fn transcripts() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "transcripts are files of the source tree")]
 fn list(dir: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "transcripts are files of the source tree")]
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("a file")
 }
 
-#[expect(clippy::disallowed_methods, reason = "transcripts are files of the source tree")]
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).expect("a writable file");
 }

@@ -3,6 +3,8 @@
 //!
 //! Needs the script that starts Apache Kafka 4.3.0: `OTTLA_ORACLE=…/apache-kafka cargo test -p metadata apache`.
 
+#![expect(clippy::disallowed_methods, reason = "Apache Kafka is another process")]
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

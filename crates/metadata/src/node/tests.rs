@@ -138,6 +138,18 @@ fn what_was_answered_survives_every_crash() {
 }
 
 #[test]
+fn an_epoch_is_never_used_twice_even_if_nothing_of_it_reached_the_log() {
+    let mut harness = Harness::new();
+    for epoch in 1..5 {
+        harness.open().expect("what a crash leaves can be opened");
+        assert_eq!(harness.node().leader().1, LeaderEpoch(epoch));
+        // The first batch of the epoch was written, but never synced.
+        harness.node = None;
+        harness.disk.crash(Crash::LoseUnsynced);
+    }
+}
+
+#[test]
 fn a_restart_of_the_broker_moves_leader_epochs_as_apache_kafka_does() {
     let mut harness = Harness::serving();
     harness.submit(create("a", 1));
@@ -449,4 +461,47 @@ fn a_change_of_one_partition_among_many_is_named_alone() {
         .filter(|topic| std::ptr::eq(*topic, image.topic_by_id(topic.id).expect("it is still there")));
     assert_eq!(shared.count(), 10);
     assert_eq!(Arc::strong_count(&harness.image()), 3, "held by the node, the publication and here");
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p metadata -- --ignored --nocapture one_change"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn one_change_among_a_hundred_thousand_partitions() {
+    let mut harness = Harness::serving();
+    for index in 0..100 {
+        harness.submit(create(&format!("topic{index}"), 1000));
+    }
+    assert_eq!(harness.image().partition_count(), 100_000);
+    let rounds = 200;
+    let start = std::time::Instant::now();
+    for index in 0..rounds {
+        harness.submit(create(&format!("one{index}"), 1));
+        harness.published.clear();
+    }
+    println!("{:?} from the request to the published image and the answer", start.elapsed() / rounds);
+    let mut image = Image::clone(&harness.image());
+    let id = image.topic_by_name("topic50").expect("created").id;
+    let change =
+        MetadataRecord::PartitionChange(protocol::records::partition_change_record::PartitionChangeRecord {
+            partition_id: 500,
+            topic_id: id.0,
+            leader: 1,
+            ..Default::default()
+        });
+    let start = std::time::Instant::now();
+    for _ in 0..rounds {
+        let stamp = machine::Stamp::new(image.offset().next(), image.epoch());
+        let before = image.clone();
+        let mut delta = crate::delta::Delta::default();
+        delta.note(&before, &change);
+        image.replay(stamp, &change).expect("a change");
+    }
+    println!(
+        "{:?} for a copy of the image, its delta and the replay of one change",
+        start.elapsed() / rounds
+    );
+    let start = std::time::Instant::now();
+    let mut records = 0;
+    image.for_each_record(|_| records += 1);
+    println!("{:?} for {records} records of a snapshot", start.elapsed());
 }
