@@ -159,6 +159,48 @@ fn a_hole_between_segments_ends_the_log() {
 }
 
 #[test]
+fn what_a_recovery_removed_never_comes_back() {
+    let disk = disk();
+    let segments = bases(&log(&disk, 60));
+    disk.crash(Crash::KeepAll);
+    let (hole, dropped) = (segments[2], segments[3]);
+    let bytes = read_file(&disk, &path(FileKind::Log, hole)).unwrap().unwrap();
+    let batch_size = bytes.len() / ((dropped - hole) as usize / 2);
+    disk.set_content(&path(FileKind::Log, hole), &bytes[..bytes.len() - batch_size]);
+    let mut log = open(&disk, small_config(), CRASHED, now(0));
+    // Just what was missing: without more care the old next segment would fit again.
+    append(&mut log, now(0), batch(&[(0, "new"), (0, "new")])).unwrap();
+    assert_eq!(log.ends().log_end.0, dropped);
+    for seed in 0..100 {
+        let torn = disk.copy();
+        torn.crash(Crash::Torn(seed));
+        let reader = open(&torn, small_config(), CRASHED, now(0)).reader();
+        assert!(reader.ends().log_end.0 <= dropped, "{seed}");
+    }
+}
+
+#[test]
+fn the_recovery_point_stays_inside_a_segment_until_its_indexes_are_synced() {
+    let disk = disk();
+    let mut log = log(&disk, 4);
+    let sync = |log: &mut Log| {
+        let job = log.sync_job().unwrap();
+        log.synced(job.run(), now(0)).unwrap();
+    };
+    sync(&mut log);
+    assert_eq!((log.ends().durable_end, log.recovery_point()), (Offset(8), Offset(7)));
+    log.roll(now(0)).unwrap();
+    assert_eq!(log.recovery_point(), Offset(0));
+    append(&mut log, now(0), batch(&[(0, "x")])).unwrap();
+    let job = log.background_sync_job().unwrap();
+    assert_eq!(job.up_to(), Offset(8));
+    assert!(log.sync_job().is_none(), "one job at a time");
+    log.synced(job.run(), now(0)).unwrap();
+    assert_eq!((log.ends().durable_end, log.recovery_point()), (Offset(8), Offset(8)));
+    assert_eq!(log.close(now(0)).unwrap().recovery_point, Offset(9));
+}
+
+#[test]
 fn only_what_is_after_the_recovery_point_is_read() {
     let disk = disk();
     let segments = bases(&log(&disk, 60));
