@@ -67,7 +67,7 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<()> {
         console.line(format_args!("Dumping {file}"));
         dump(file, &work, &mut report, console)?;
     }
-    report.print(console);
+    report.iter().for_each(|line| console.error(format_args!("{line}")));
     Ok(())
 }
 
@@ -167,18 +167,11 @@ fn snapshot_head(path: &Path) -> String {
 }
 
 /// What does not fit together, printed at the end.
-#[derive(Default)]
-struct Report {
-    /// By file: a line of data, or of the other stream.
-    output: Vec<String>,
-    errors: Vec<String>,
-}
+type Report = Vec<String>;
 
-impl Report {
-    fn print(self, console: &mut Console) {
-        self.errors.iter().for_each(|line| console.error(format_args!("{line}")));
-        self.output.iter().for_each(|line| console.line(format_args!("{line}")));
-    }
+/// The path from the root, as Kafka names a file that something is wrong with.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use base::ids::Offset;
 use wire::batch::Batch;
 
 use super::segment::Segment;
-use super::{Report, read, unreadable};
+use super::{Report, absolute, read, unreadable};
 use crate::console::Console;
 use crate::failure::{Result, failed};
 
@@ -69,10 +69,10 @@ pub(super) fn dump_offsets(
         }
     }
     if !mismatches.is_empty() {
-        report.errors.push(format!("Mismatches in :{}", path.display()));
+        report.push(format!("Mismatches in :{}", absolute(path)));
         let lines =
             mismatches.iter().map(|(index, log)| format!("  Index offset: {index}, log offset: {log}"));
-        report.errors.extend(lines);
+        report.extend(lines);
     }
     Ok(())
 }
@@ -183,23 +183,23 @@ impl TimeFaults {
     }
 
     fn report(self, path: &Path, report: &mut Report) {
-        let file = path.display();
-        if !self.mismatches.is_empty() {
-            report.output.push(format!("Found timestamp mismatch in :{file}"));
-            let lines = self.mismatches.iter();
-            report.output.extend(lines.map(|(a, b)| format!("  Index timestamp: {a}, log timestamp: {b}")));
-        }
-        if !self.out_of_order.is_empty() {
-            report.output.push(format!("Found out of order timestamp in :{file}"));
-            let lines = self.out_of_order.iter();
-            report.output.extend(
-                lines.map(|(a, b)| format!("  Index timestamp: {a}, Previously indexed timestamp: {b}")),
-            );
-        }
-        if !self.not_found.is_empty() {
-            report.output.push("The following indexed offsets are not found in the log.".to_owned());
-            let lines = self.not_found.iter();
-            report.output.extend(lines.map(|(a, b)| format!("Indexed offset: {a}, found log offset: {b}")));
+        let file = absolute(path);
+        let pairs = |head: String, lines: Vec<String>| (!lines.is_empty()).then_some((head, lines));
+        let mismatches = self.mismatches.iter();
+        let mismatches = mismatches.map(|(a, b)| format!("  Index timestamp: {a}, log timestamp: {b}")).collect();
+        let out_of_order = self.out_of_order.iter();
+        let out_of_order =
+            out_of_order.map(|(a, b)| format!("  Index timestamp: {a}, Previously indexed timestamp: {b}")).collect();
+        let not_found = self.not_found.iter();
+        let not_found = not_found.map(|(a, b)| format!("Indexed offset: {a}, found log offset: {b}")).collect();
+        let all = [
+            pairs(format!("Found timestamp mismatch in :{file}"), mismatches),
+            pairs(format!("Found out of order timestamp in :{file}"), out_of_order),
+            pairs("The following indexed offsets are not found in the log.".to_owned(), not_found),
+        ];
+        for (head, lines) in all.into_iter().flatten() {
+            report.push(head);
+            report.extend(lines);
         }
     }
 }

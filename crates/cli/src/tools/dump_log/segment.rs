@@ -11,7 +11,7 @@ use wire::compress::Decompressors;
 use wire::record::{Record, Records};
 
 use super::decode::{Decoder, control};
-use super::{Report, unreadable};
+use super::{Report, absolute, unreadable};
 use crate::console::Console;
 use crate::failure::{Failure, Result};
 use crate::progress;
@@ -74,11 +74,13 @@ pub(super) fn dump(
     console: &mut Console,
 ) -> Result<()> {
     let mut segment = Segment::open(path)?;
+    let is_cut = max_bytes < segment.length;
+    segment.length = segment.length.min(max_bytes);
     let length = segment.length;
     let bar = progress::bar(length, "bytes");
     let mut decompressors = Decompressors::new();
     let mut gaps = Gaps::default();
-    while segment.position < max_bytes && !console.is_closed() {
+    while !console.is_closed() {
         let batch = segment.next(None).map_err(|error| unreadable(path, &error))?;
         let Some((position, bytes)) = batch else { break };
         bar.set_position(segment.position);
@@ -104,7 +106,7 @@ pub(super) fn dump(
         }
     }
     bar.finish_and_clear();
-    if segment.position < length && segment.position < max_bytes {
+    if segment.position < length && !is_cut {
         let invalid = length - segment.position;
         console.line(format_args!("Found {invalid} invalid bytes at the end of {}", file_name(path)));
     }
@@ -134,8 +136,8 @@ impl Gaps {
         if self.pairs.is_empty() {
             return;
         }
-        report.errors.push(format!("Non-consecutive offsets in :{}", path.display()));
-        report.errors.extend(self.pairs.iter().map(|(a, b)| format!("  {a} is followed by {b}")));
+        report.push(format!("Non-consecutive offsets in :{}", absolute(path)));
+        report.extend(self.pairs.iter().map(|(a, b)| format!("  {a} is followed by {b}")));
     }
 }
 
