@@ -43,3 +43,45 @@ pub(crate) fn bootstrap_version(bootstrap: &[MetadataRecord]) -> i16 {
     };
     bootstrap.iter().filter_map(level).next_back().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use base::ids::{LeaderEpoch, Offset};
+    use machine::{Hard, Stamp};
+
+    use super::*;
+    use crate::image::{Image, feature_level};
+
+    /// What a controller writes after these records were found in the log, by the names of their types.
+    fn check(found: &[MetadataRecord], metadata_version: i16, expect: &[&str]) {
+        let mut state = State::new(Image::empty("cluster"));
+        let mut offset = Offset::NONE;
+        let mut replay = |state: &mut State, record: &MetadataRecord| {
+            offset = offset.next();
+            state.replay(Stamp::new(offset, LeaderEpoch(1)), record).expect("records that fit");
+        };
+        found.iter().for_each(|record| replay(&mut state, record));
+        let written = records(&state, &[feature_level(METADATA_VERSION, metadata_version)]);
+        let names: Vec<_> =
+            written.iter().map(|record| record.schema().name.trim_end_matches("Record")).collect();
+        assert_eq!(names, expect);
+        written.iter().for_each(|record| replay(&mut state, record));
+        assert_eq!(state.open_transaction(), None);
+        assert!(state.image().feature(METADATA_VERSION) > 0);
+    }
+
+    #[test]
+    fn a_bootstrap_is_whole_or_begun_anew() {
+        let begin = || MetadataRecord::BeginTransaction(BeginTransactionRecord::default());
+        let end = || MetadataRecord::EndTransaction(EndTransactionRecord::default());
+        let feature = || feature_level(METADATA_VERSION, 30);
+        let bootstrap = ["BeginTransaction", "FeatureLevel", "EndTransaction"];
+        check(&[], 30, &bootstrap);
+        check(&[], 7, &["FeatureLevel"]);
+        check(&[begin(), feature(), end()], 30, &[]);
+        let anew = [&["AbortTransaction"][..], &bootstrap].concat();
+        check(&[begin()], 30, &anew);
+        check(&[begin(), feature()], 30, &anew);
+        check(&[feature(), begin(), feature_level("group.version", 1)], 30, &["AbortTransaction"]);
+    }
+}

@@ -3,10 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::ids::{NodeId, Offset};
+use machine::Stamp;
 use protocol::json::{from_json, to_json};
+use protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use protocol::metadata_record::MetadataRecord;
+use protocol::records::config_record::ConfigRecord;
+use protocol::records::partition_change_record::PartitionChangeRecord;
+use protocol::records::partition_record::PartitionRecord;
+use protocol::records::register_broker_record::RegisterBrokerRecord;
+use protocol::records::topic_record::TopicRecord;
 use serde_json::Value;
 
-use super::{AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
+use super::election::{Change, elect};
+use super::{Access, AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
+use crate::image::Image;
 use crate::testing::Harness;
 
 const RECORDED: &str = include_str!("../../testdata/topics/recorded.txt");
@@ -91,4 +103,185 @@ fn sorted(mut answer: Value) -> Value {
         topics.sort_by_key(|topic| topic["name"].to_string());
     }
     answer
+}
+
+/// May do with a topic what its name says: `create`, `delete` and `configs` in it allow these, `hidden` even to see it.
+struct ByName;
+
+impl Access for ByName {
+    fn may_create(&self, topic: &str) -> bool {
+        topic.contains("create")
+    }
+
+    fn may_delete(&self, topic: &str) -> bool {
+        topic.contains("delete")
+    }
+
+    fn may_describe(&self, topic: &str) -> bool {
+        !topic.contains("hidden")
+    }
+
+    fn may_describe_configs(&self, topic: &str) -> bool {
+        topic.contains("configs")
+    }
+}
+
+fn creation(names: &[&str]) -> ControllerVerb {
+    let topic = |name: &&str| CreatableTopic {
+        name: (*name).to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let topics = names.iter().map(topic).collect();
+    ControllerVerb::CreateTopics(CreateTopicsRequest { topics, ..Default::default() })
+}
+
+#[test]
+fn what_a_caller_may_not_do_is_refused_without_telling_more() {
+    let mut harness = Harness::serving();
+    let as_caller =
+        |verb: ControllerVerb| ControllerRequest { verb, api_version: 7, access: Arc::new(ByName) };
+    let verb = creation(&[
+        "create-delete-configs",
+        "create-only",
+        "denied",
+        "create-delete-hidden",
+        "create-delete",
+    ]);
+    let ControllerReply::CreateTopics(created) = harness.call_as(as_caller(verb)) else { panic!("topics") };
+    let answers: Vec<_> = created
+        .topics
+        .iter()
+        .map(|topic| {
+            let configs = topic.configs.as_ref().is_some_and(|configs| !configs.is_empty());
+            (&*topic.name, topic.error_code.0, topic.topic_config_error_code.0, topic.num_partitions, configs)
+        })
+        .collect();
+    let expect = [
+        ("create-delete-configs", 0, 0, 1, true),
+        ("create-only", 0, 29, -1, false),
+        ("create-delete-hidden", 0, 29, -1, false),
+        ("create-delete", 0, 29, -1, false),
+        ("denied", 29, 0, -1, false),
+    ];
+    assert_eq!(answers, expect);
+
+    let image = harness.image();
+    let id = |name: &str| image.topic_by_name(name).expect("created").id.0;
+    let by_id = |name: &str| DeleteTopicState { name: None, topic_id: id(name) };
+    let by_name = |name: &str| DeleteTopicState { name: Some(name.to_owned()), ..Default::default() };
+    let topics = vec![
+        by_id("create-only"),
+        by_id("create-delete-hidden"),
+        by_id("create-delete"),
+        by_name("create-delete-hidden"),
+        by_name("create-delete-configs"),
+        by_name("hidden-unknown"),
+        by_name("unknown"),
+    ];
+    let verb = ControllerVerb::DeleteTopics(DeleteTopicsRequest { topics, ..Default::default() });
+    let ControllerReply::DeleteTopics(deleted) = harness.call_as(as_caller(verb)) else { panic!("topics") };
+    let mut answers: Vec<_> = deleted
+        .responses
+        .iter()
+        .map(|topic| (topic.name.as_deref().unwrap_or("-"), topic.error_code.0))
+        .collect();
+    answers.sort_unstable();
+    let expect = [
+        ("-", 29),
+        ("create-delete", 0),
+        ("create-delete-configs", 0),
+        ("create-delete-hidden", 29),
+        ("create-only", 29),
+        ("hidden-unknown", 29),
+        ("unknown", 3),
+    ];
+    assert_eq!(answers, expect);
+}
+
+#[test]
+fn deletion_can_be_switched_off() {
+    let mut harness = Harness::new();
+    harness.settings.controller.delete_topic_enable = false;
+    harness.open().expect("formatted");
+    harness.run();
+    for (api_version, code, message) in [
+        (1, 42, "This version does not support topic deletion."),
+        (3, 73, "Topic deletion is disabled."),
+        (6, 73, "Topic deletion is disabled."),
+    ] {
+        let topic_names = vec!["a".to_owned()];
+        let verb = ControllerVerb::DeleteTopics(DeleteTopicsRequest { topic_names, ..Default::default() });
+        let request = ControllerRequest { verb, api_version, access: Arc::new(AllowAll) };
+        let ControllerReply::DeleteTopics(reply) = harness.call_as(request) else { panic!("an answer") };
+        let answer = &reply.responses[0];
+        assert_eq!((answer.error_code.0, answer.error_message.as_deref()), (code, Some(message)));
+    }
+}
+
+/// Brokers 1 to 3, those named fenced, and one partition on all of them.
+fn partition(fenced: &[i32], isr: &[i32], elr: &[i32], leader: i32, unclean: bool) -> Image {
+    let mut records = Vec::new();
+    for id in 1..=3 {
+        records.push(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+            broker_id: id,
+            fenced: fenced.contains(&id),
+            ..Default::default()
+        }));
+    }
+    records.push(MetadataRecord::Topic(TopicRecord { name: "a".to_owned(), ..Default::default() }));
+    records.push(MetadataRecord::Partition(PartitionRecord {
+        replicas: vec![1, 2, 3],
+        isr: isr.to_vec(),
+        leader,
+        eligible_leader_replicas: (!elr.is_empty()).then(|| elr.to_vec()),
+        ..Default::default()
+    }));
+    records.push(MetadataRecord::Config(ConfigRecord {
+        resource_type: 2,
+        resource_name: "a".to_owned(),
+        name: "unclean.leader.election.enable".to_owned(),
+        value: Some(unclean.to_string()),
+        ..Default::default()
+    }));
+    let mut image = Image::empty("cluster");
+    for record in &records {
+        let stamp = Stamp::new(Offset(image.offset().0 + 1), image.epoch());
+        image.replay(stamp, record).expect("records that fit");
+    }
+    image
+}
+
+#[test]
+fn elections_follow_the_isr_then_the_elr_then_the_topics_will() {
+    let check = |image: &Image, change: Change, expect: Option<PartitionChangeRecord>| {
+        let records = elect(image, change, false);
+        assert_eq!(records, expect.map(MetadataRecord::PartitionChange).into_iter().collect::<Vec<_>>());
+    };
+    let change = |leader: i32, isr: Option<&[i32]>| {
+        Some(PartitionChangeRecord { leader, isr: isr.map(<[i32]>::to_vec), ..Default::default() })
+    };
+    let (same, none) = (-2, -1);
+    let leaving = |id: i32| Change::leaving(NodeId(id));
+    let joining = |id: i32| Change::joining(NodeId(id));
+    // The leader stays while it can; who leaves the ISR leaves it.
+    check(&partition(&[], &[1, 2, 3], &[], 1, false), leaving(3), change(same, Some(&[1, 2])));
+    check(&partition(&[], &[1, 2], &[], 1, false), leaving(3), None);
+    // The next one in the assignment that is in the ISR and can lead.
+    check(&partition(&[], &[3, 2, 1], &[], 1, false), leaving(1), change(2, Some(&[3, 2])));
+    check(&partition(&[2], &[1, 2, 3], &[], 1, false), leaving(1), change(3, Some(&[2, 3])));
+    // Nobody: the ISR keeps its last member.
+    check(&partition(&[], &[1], &[], 1, false), leaving(1), change(none, None));
+    check(&partition(&[1, 2, 3], &[1], &[], -1, false), joining(2), None);
+    check(&partition(&[1, 2, 3], &[1], &[], -1, false), joining(1), change(1, None));
+    // Unclean, where the topic allows it.
+    let mut unclean = change(2, Some(&[2])).expect("a change");
+    unclean.leader_recovery_state = 1;
+    check(&partition(&[], &[1], &[], 1, true), leaving(1), Some(unclean.clone()));
+    // An eligible leader replica has everything, though the ISR is empty.
+    let mut eligible = change(3, Some(&[3])).expect("a change");
+    eligible.eligible_leader_replicas = Some(Vec::new());
+    check(&partition(&[1, 2, 3], &[], &[3], -1, false), joining(3), Some(eligible));
+    check(&partition(&[1, 2, 3], &[], &[3], -1, false), joining(2), None);
 }

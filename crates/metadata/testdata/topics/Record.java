@@ -59,6 +59,11 @@ public class Record {
         create(config(topic("c10", 1, 1), "compression.type", "zstd", "compression.zstd.level", "5", "min.insync.replicas", "2"));
         createOnly(topic("v1", 2, 1), topic("a", 1, 1), topic("v2", 0, 1));
         createOnly(config(topic("v3", 2, 1), "retention.ms", "5"), topic("v1", 1, 1));
+        createOnly(topic("most", 9999, 1));
+        createOnly(topic("more", 10000, 1));
+        createOnly(topic("half1", 5000, 1), topic("half2", 5000, 1), topic("none", 1, 1));
+        createOnly(topic("half1", 5000, 1), topic("half2", 4998, 1));
+        createOnly(topic("half1", 5000, 1), topic("half2", 4999, 1));
         create(topic("v1", 1, 1));
         for (short version = 2; version < 7; version++) createAs(version, topic("old" + version, 1, 1), topic("a", 1, 1), topic("-bad!", 1, 1));
         create();

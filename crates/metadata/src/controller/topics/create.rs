@@ -1,6 +1,6 @@
 //! CreateTopics (19).
 //!
-//! Every topic succeeds or fails alone; what succeeds is written as one batch. The order of the checks decides which
+//! Every topic succeeds or fails alone, unless the request as a whole is too large; what succeeds is written as one batch. The order of the checks decides which
 //! error a topic with several faults gets: duplicates and permission, name, existence, configs, then its shape.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use protocol::metadata_record::MetadataRecord;
 use protocol::records::config_record::ConfigRecord;
 use protocol::records::topic_record::TopicRecord;
 
-use super::{PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX};
+use super::{PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX, too_many_records};
 use crate::controller::names;
 use crate::controller::placement::place;
 use crate::controller::request::{Access, ControllerSettings, Random};
@@ -55,17 +55,19 @@ impl CreateTopics<'_> {
         };
         let topics: Vec<_> = request.topics.iter().filter(considered).collect();
         let mut response = CreateTopicsResponse::default();
-        let records = match self.check_size(&topics) {
-            Ok(()) => self.create_all(&topics, &mut response),
-            Err(refusal) => {
-                response.topics.extend(topics.iter().map(|topic| failure(&topic.name, refusal.clone())));
-                Vec::new()
+        match self.check_size(&topics).and_then(|()| self.create_all(&topics, &mut response)) {
+            Ok(records) => {
+                self.answer_others(request, &duplicates, &mut response);
+                (if request.validate_only { Vec::new() } else { records }, response)
             }
-        };
-        self.answer_others(request, &duplicates, &mut response);
-        (if request.validate_only { Vec::new() } else { records }, response)
+            Err(refusal) => {
+                let all = request.topics.iter().map(|topic| failure(&topic.name, refusal.clone()));
+                (Vec::new(), CreateTopicsResponse { topics: all.collect(), ..Default::default() })
+            }
+        }
     }
 
+    /// What the request as a whole must not ask for.
     fn check_size(&self, topics: &[&CreatableTopic]) -> Result<(), Refusal> {
         let partitions = |topic: &&CreatableTopic| match (topic.assignments.len(), topic.num_partitions) {
             (0, -1) => i64::from(self.settings.num_partitions),
@@ -79,26 +81,26 @@ impl CreateTopics<'_> {
         Ok(())
     }
 
+    /// The records of all topics that can be created, and an answer for each topic.
     fn create_all(
         &mut self,
         topics: &[&CreatableTopic],
         response: &mut CreateTopicsResponse,
-    ) -> Vec<MetadataRecord> {
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
         let mut records = Vec::new();
         for topic in topics {
-            let created = self.create(topic).and_then(|created| {
-                let fits = records.len() + created.records.len() <= RECORDS_PER_REQUEST_MAX;
-                if fits { Ok(created) } else { Err(too_many_records()) }
-            });
-            response.topics.push(match created {
+            response.topics.push(match self.create(topic) {
                 Ok(created) => {
                     records.extend(created.records);
                     created.result
                 }
                 Err(refusal) => failure(&topic.name, refusal),
             });
+            if records.len() > RECORDS_PER_REQUEST_MAX {
+                return Err(too_many_records());
+            }
         }
-        records
+        Ok(records)
     }
 
     fn create(&mut self, topic: &CreatableTopic) -> Result<Created, Refusal> {
@@ -384,10 +386,6 @@ fn failure(name: &str, refusal: Refusal) -> CreatableTopicResult {
         configs: Some(Vec::new()),
         ..Default::default()
     }
-}
-
-fn too_many_records() -> Refusal {
-    Refusal::new(ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.")
 }
 
 fn config_record(topic: &str, name: &str, value: &str) -> MetadataRecord {

@@ -12,7 +12,7 @@ use protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTop
 use protocol::metadata_record::MetadataRecord;
 use protocol::records::remove_topic_record::RemoveTopicRecord;
 
-use super::RECORDS_PER_REQUEST_MAX;
+use super::{RECORDS_PER_REQUEST_MAX, too_many_records};
 use crate::controller::request::{Access, ControllerSettings};
 use crate::image::Image;
 
@@ -41,20 +41,17 @@ impl DeleteTopics<'_> {
     ) -> (Vec<MetadataRecord>, DeleteTopicsResponse) {
         let mut response = DeleteTopicsResponse::default();
         if !self.settings.delete_topic_enable {
-            self.answer_disabled(request, &mut response);
-            return (Vec::new(), response);
+            return (Vec::new(), refuse_all(request, self.disabled()));
         }
         let answers = &mut response.responses;
         let mut named = sort(request, answers);
         let mut to_delete = self.find_ids(&named, answers);
         self.find_names(&mut named, &mut to_delete, answers);
+        if to_delete.len() > RECORDS_PER_REQUEST_MAX {
+            return (Vec::new(), refuse_all(request, too_many_records()));
+        }
         let mut records = Vec::new();
         for (id, name) in &to_delete {
-            if records.len() == RECORDS_PER_REQUEST_MAX {
-                let message = "Excessively large number of partitions per request.";
-                answers.push(failure(Some(name), *id, Refusal::new(ErrorCode::POLICY_VIOLATION, message)));
-                continue;
-            }
             records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord {
                 topic_id: id.0,
                 ..Default::default()
@@ -65,16 +62,12 @@ impl DeleteTopics<'_> {
     }
 
     /// Before version 3 there was no error for it.
-    fn answer_disabled(&self, request: &DeleteTopicsRequest, response: &mut DeleteTopicsResponse) {
-        let disabled = if self.api_version < 3 {
+    fn disabled(&self) -> Refusal {
+        if self.api_version < 3 {
             Refusal::new(ErrorCode::INVALID_REQUEST, "This version does not support topic deletion.")
         } else {
             Refusal::of(ErrorCode::TOPIC_DELETION_DISABLED)
-        };
-        let by_name = request.topic_names.iter().map(|name| (Some(name.as_str()), TopicId::ZERO));
-        let by_state = request.topics.iter().map(|topic| (topic.name.as_deref(), TopicId(topic.topic_id)));
-        let answers = by_name.chain(by_state).map(|(name, id)| failure(name, id, disabled.clone()));
-        response.responses.extend(answers);
+        }
     }
 
     /// Resolves ids. A name that the caller must not know is not told.
@@ -134,6 +127,14 @@ impl DeleteTopics<'_> {
             }
         }
     }
+}
+
+/// The same answer for everything that is named.
+fn refuse_all(request: &DeleteTopicsRequest, refusal: Refusal) -> DeleteTopicsResponse {
+    let by_name = request.topic_names.iter().map(|name| (Some(name.as_str()), TopicId::ZERO));
+    let by_state = request.topics.iter().map(|topic| (topic.name.as_deref(), TopicId(topic.topic_id)));
+    let answers = by_name.chain(by_state).map(|(name, id)| failure(name, id, refusal.clone()));
+    DeleteTopicsResponse { responses: answers.collect(), ..Default::default() }
 }
 
 /// Sorts out what is named twice, or neither or both by name and id.
