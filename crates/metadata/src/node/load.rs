@@ -115,7 +115,10 @@ impl Loaded {
             let bytes =
                 records.to_bytes().map_err(|error| super::files::io_error("read", &log.dir(), error))?;
             let next = self.take_batches(bytes, &log.dir())?;
-            assert!(next > from, "a read returns at least one whole batch");
+            if next <= from {
+                let reason = format!("no whole batch at offset {from}");
+                return Err(Error::Refused(format!("{}: {reason}", log.dir().display())));
+            }
             from = next;
         }
         self.state.set_kraft_version(self.history.kraft_version());
@@ -134,6 +137,7 @@ impl Loaded {
         Ok(end)
     }
 
+    /// The batch in which a snapshot ends holds records that the snapshot has: they are passed over.
     fn take_batch(&mut self, batch: LogBatch, path: &Path) -> Result<(), Error> {
         let quorum_error = |error| Error::Quorum { path: path.to_owned(), error };
         self.last_epoch = batch.epoch;
@@ -141,7 +145,9 @@ impl Loaded {
         self.bytes_since_snapshot += batch.size as u64;
         match batch.content {
             Content::Control(records) => {
-                for (offset, record) in records {
+                for (offset, record) in
+                    records.into_iter().filter(|(offset, _)| *offset >= self.committed_end)
+                {
                     match record {
                         ControlRecord::KRaftVersion(record) => {
                             self.history.set_kraft_version(offset, record.kraft_version);
@@ -158,7 +164,6 @@ impl Loaded {
                 }
             }
             Content::Data(records) => {
-                // The batch in which a snapshot ends holds records that the snapshot has.
                 for (offset, value) in records.into_iter().filter(|(offset, _)| *offset >= self.committed_end)
                 {
                     replay(&mut self.state, Stamp::new(offset, batch.epoch), value, path)?;
