@@ -51,6 +51,19 @@ fn a_clean_stop_needs_no_scan_and_forgets_nothing() {
 }
 
 #[test]
+fn a_clean_stop_leaves_a_whole_snapshot() {
+    let disk = disk();
+    let log = log(&disk, 3);
+    let expect = log.producers().to_snapshot();
+    log.close(now(0)).unwrap();
+    disk.crash(Crash::LoseUnsynced);
+    let content = read_file(&disk, &path(FileKind::ProducerSnapshot, 6)).unwrap();
+    assert_eq!(content.as_deref(), Some(&expect[..]));
+    let log = open(&disk, small_config(), Recovery { recovery_point: Offset(6), ..Recovery::NEW }, now(0));
+    assert_eq!(log.producers().len(), 1);
+}
+
+#[test]
 fn a_torn_tail_is_cut_at_every_byte() {
     let disk = disk();
     let log = log(&disk, 4);

@@ -98,6 +98,7 @@ fn append_run(
 /// written, no hole, and go on.
 pub(super) fn check(disk: &memory::MemoryDisk, durable: Offset, what: &str) {
     let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
+    let clean = dir.clean_shutdown().map(|_| dir.recovery(&TopicPartition::new("t", 0)));
     let opened = reopen(&mut dir).unwrap_or_else(|error| panic!("{what}: {error}"));
     let Some(mut log) = opened else {
         assert_eq!(durable, Offset::ZERO, "{what}: the log is gone");
@@ -105,6 +106,14 @@ pub(super) fn check(disk: &memory::MemoryDisk, durable: Offset, what: &str) {
     };
     let ends = log.ends();
     assert!(ends.log_end >= durable, "{what}: ends at {}, durable was {durable}", ends.log_end);
+    if let Some(recovery) = clean {
+        // The mark is written when everything else is.
+        assert_eq!(
+            (recovery.recovery_point, recovery.high_watermark),
+            (ends.log_end, ends.log_end),
+            "{what}"
+        );
+    }
     let records = read_all(&log.reader(), 400);
     let offsets: Vec<i64> = records.iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, (ends.log_start.0..ends.log_end.0).collect::<Vec<_>>(), "{what}");
