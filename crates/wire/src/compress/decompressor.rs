@@ -38,6 +38,8 @@ pub struct Decompressor<'d> {
     input: &'d [u8],
     /// How much of the input is consumed.
     at: usize,
+    /// What every further read answers: the end, or the error that was met.
+    ended: Option<Result<usize, DecompressError>>,
 }
 
 enum Codec<'d> {
@@ -89,7 +91,7 @@ impl Decompressors {
                 Codec::Zstd(&mut self.zstd)
             }
         };
-        (Decompressor { codec, input, at: 0 }, &mut self.ahead)
+        (Decompressor { codec, input, at: 0, ended: None }, &mut self.ahead)
     }
 
     /// All of `input` at once, at most `limit` bytes. Memory grows with what is there, not with what is claimed.
@@ -116,7 +118,7 @@ impl Decompressors {
         let window = self.window.get_or_insert_with(Window::new);
         window.reset();
         self.lz4.start_ignoring_header_checksum();
-        Decompressor { codec: Codec::Lz4(&mut self.lz4, window), input, at: 0 }
+        Decompressor { codec: Codec::Lz4(&mut self.lz4, window), input, at: 0, ended: None }
     }
 }
 
@@ -151,6 +153,18 @@ impl Decompressor<'_> {
         if out.is_empty() {
             return Ok(0);
         }
+        // Codecs need not stand being asked again after their end.
+        if let Some(ended) = self.ended {
+            return ended;
+        }
+        let result = self.decode(out);
+        if !matches!(result, Ok(1..)) {
+            self.ended = Some(result);
+        }
+        result
+    }
+
+    fn decode(&mut self, out: &mut [u8]) -> Result<usize, DecompressError> {
         match &mut self.codec {
             Codec::None => {
                 let count = out.len().min(self.input.len() - self.at);

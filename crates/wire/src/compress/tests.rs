@@ -124,6 +124,40 @@ proptest! {
     }
 }
 
+/// Reads as a caller does that looks once more, and once more.
+fn ask_after_the_end(compression: CompressionType, input: &[u8]) -> Result<usize, DecompressError> {
+    let mut decompressors = Decompressors::new();
+    let mut stream = decompressors.start(compression, input);
+    let mut buffer = [0; 1000];
+    let end = loop {
+        match stream.read(&mut buffer) {
+            Ok(1..) => {}
+            end => break end,
+        }
+    };
+    assert_eq!([stream.read(&mut buffer), stream.read(&mut buffer)], [end, end]);
+    end
+}
+
+#[test]
+fn an_end_stays_an_end() {
+    // Found by fuzzing: a second framing with no chunk after it.
+    let framing = &compress(CompressionType::Snappy, b"")[..];
+    assert_eq!(ask_after_the_end(CompressionType::Snappy, &[framing, framing, b"abc"].concat()), Ok(0));
+    for compression in CODECS {
+        let good = compress(compression, &noise(3, 5000));
+        assert_eq!(ask_after_the_end(compression, &good), Ok(0), "{compression}");
+        for cut in 0..good.len() {
+            let _ = ask_after_the_end(compression, &good[..cut]);
+        }
+        for at in 0..good.len().min(200) {
+            let mut broken = good.clone();
+            broken[at] ^= 0xff;
+            let _ = ask_after_the_end(compression, &broken);
+        }
+    }
+}
+
 #[test]
 fn all_levels_are_taken() {
     let input = noise(1, 300).repeat(50);
