@@ -145,8 +145,7 @@ impl LogReader {
 
     /// About how many bytes lie between two offsets, without touching the disk; exact near the log's end.
     pub fn bytes_between(&self, from: Offset, up_to: Offset) -> u64 {
-        let view = self.view();
-        view.place_of(up_to).saturating_sub(view.place_of(from))
+        self.view().bytes_between(from, up_to)
     }
 
     pub(crate) fn view(&self) -> MutexGuard<'_, View> {
@@ -248,21 +247,32 @@ pub(crate) fn is_gone(error: &Error) -> bool {
 }
 
 impl View {
-    /// About how many bytes of the log come before `offset`.
-    fn place_of(&self, offset: Offset) -> u64 {
+    fn bytes_between(&self, from: Offset, up_to: Offset) -> u64 {
+        if up_to <= from {
+            return 0;
+        }
+        let (first, last) = (self.segment_of(from), self.segment_of(up_to));
+        let between: u64 = (first..last).map(|index| self.size_of(index)).sum();
+        (between + self.place_in(last, up_to)).saturating_sub(self.place_in(first, from))
+    }
+
+    /// About how many bytes of a segment come before `offset`.
+    fn place_in(&self, index: usize, offset: Offset) -> u64 {
+        let size = self.size_of(index);
         if offset >= self.ends.log_end {
-            return (0..self.segments.len()).map(|index| self.size_of(index)).sum();
+            return size;
         }
-        let index = self.segment_of(offset);
-        let before: u64 = (0..index).map(|index| self.size_of(index)).sum();
-        let is_active = index + 1 == self.segments.len();
-        if is_active && let Some((position, _)) = self.recent.find(offset, self.active_size) {
-            return before + position;
+        let next = self.segments.get(index + 1);
+        if next.is_none()
+            && let Some((position, _)) = self.recent.find(offset, self.active_size)
+        {
+            return position;
         }
+        // Records of one segment are taken to be of one size.
         let base = self.segments[index].base();
-        let end = self.segments.get(index + 1).map_or(self.ends.log_end, |next| next.base());
+        let end = next.map_or(self.ends.log_end, |next| next.base());
         let records = (end.0 - base.0).max(1) as u128;
-        let part = (offset.0 - base.0).max(0) as u128;
-        before + (u128::from(self.size_of(index)) * part / records) as u64
+        let part = (offset.0.saturating_sub(base.0)).max(0) as u128;
+        (u128::from(size) * part / records) as u64
     }
 }

@@ -66,6 +66,19 @@ fn a_read_at_the_end_asks_the_disk_for_nothing() {
 }
 
 #[test]
+fn bytes_between_offsets_of_many_segments() {
+    let disk = disk();
+    let log = log(&disk, small_config(), 100);
+    let reader = log.reader();
+    let size = size_of_batch() as u64;
+    for (from, up_to) in [(0, 200), (0, 100), (50, 51), (20, 180), (180, 200), (7, 7), (9, 3)] {
+        let expect = size * i64::max(up_to - from, 0) as u64 / 2;
+        let found = reader.bytes_between(Offset(from), Offset(up_to));
+        assert!(found.abs_diff(expect) <= size, "{from} {up_to}: {found} instead of {expect}");
+    }
+}
+
+#[test]
 fn limits_of_bytes() {
     let disk = disk();
     let log = log(&disk, LogConfig::default(), 10);
