@@ -185,7 +185,8 @@ impl World {
         };
         let is_lost = self.disk.metadata(&Path::new(DATA).join("t-0")).is_err();
         self.log = if is_lost {
-            // The directory itself may be lost as long as nothing in it was promised.
+            // The directory itself may be lost as long as nothing in it was promised; what follows is another log.
+            self.checkpoint = None;
             Log::create(spec(self.disk.shared(), self.config.clone()), now(self.clock)).unwrap()
         } else {
             open(&self.disk, self.config.clone(), recovery, now(self.clock))
