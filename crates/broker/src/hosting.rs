@@ -200,7 +200,7 @@ impl Hosting {
         let reader = log.reader();
         let shared = Arc::new(PartitionShared::new(topic.id, topic.name.clone(), index, epoch, reader));
         let adopt = Adopt { slot, log, shared: shared.clone(), config: Arc::new(config) };
-        shard.submit_one(Op::Adopt(adopt));
+        shard.submit_one(Op::Adopt(Box::new(adopt)));
         self.broker.insert_partition(PartitionHandle { shard, slot, shared });
     }
 

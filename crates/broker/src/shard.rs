@@ -32,7 +32,7 @@ pub enum Op {
     /// A producer's batch.
     Append(Append),
     /// A log to own from now on.
-    Adopt(Adopt),
+    Adopt(Box<Adopt>),
     /// Another configuration.
     Configure(Slot, Arc<LogConfig>),
     /// This node leads in another epoch.
@@ -132,7 +132,7 @@ impl Shard {
             }
             Op::Adopt(adopt) => {
                 let slot = adopt.slot;
-                self.adopt(adopt);
+                self.adopt(*adopt);
                 // What a crash left may not be on disk yet: where that counts, nothing is readable before it is.
                 self.touch(slot);
             }

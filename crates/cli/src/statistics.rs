@@ -29,7 +29,7 @@ impl Latencies {
 
     /// Counts a record.
     pub(crate) fn record(&mut self, ms: u32, bytes: usize) {
-        if self.count % self.every == 0 {
+        if self.count.is_multiple_of(self.every) {
             self.samples.push(ms);
         }
         self.count += 1;

@@ -176,8 +176,7 @@ impl FetchSessions {
     }
 
     fn open_incremental(&mut self, request: SessionRequest, now: MonoTime) -> Result<OpenFetch, ErrorCode> {
-        let session =
-            self.sessions.get_mut(&request.id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
+        let session = self.sessions.get_mut(&request.id).ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
         if session.next_epoch != request.epoch {
             return Err(ErrorCode::INVALID_FETCH_SESSION_EPOCH);
         }
@@ -196,8 +195,7 @@ impl FetchSessions {
         }
         session.next_epoch = if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
         session.last_used = now;
-        let partitions =
-            session.order.values().map(|key| session.partitions[key].request.clone()).collect();
+        let partitions = session.order.values().map(|key| session.partitions[key].request.clone()).collect();
         Ok(OpenFetch { session_id: request.id, incremental: true, partitions })
     }
 
@@ -227,8 +225,7 @@ impl FetchSessions {
         let stale = self.sessions.iter().filter(|(_, session)| old(session.last_used));
         let victim = stale.min_by_key(|(_, session)| session.last_used).or_else(|| {
             let lesser = self.sessions.iter().filter(|(_, session)| {
-                old(session.created)
-                    && (session.privileged, session.partitions.len()) < (privileged, size)
+                old(session.created) && (session.privileged, session.partitions.len()) < (privileged, size)
             });
             lesser.min_by_key(|(_, session)| (session.privileged, session.partitions.len()))
         });

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use sim::plan::{Mode, Options};
 use sim::run::{Outcome, run};
+use tracing_subscriber::filter::LevelFilter;
 
 /// Runs whole nodes from seeds.
 #[derive(Debug, Parser)]
@@ -54,6 +55,10 @@ fn main() -> ExitCode {
             eprintln!("panic at {place}");
         }
     }));
+    if arguments.trace {
+        // What the node itself logs stands between the lines of the transcript.
+        tracing_subscriber::fmt().without_time().with_ansi(false).with_max_level(LevelFilter::INFO).init();
+    }
     let seeds = match (&arguments.seeds, arguments.seed) {
         (Some(seeds), _) => seeds.clone(),
         (None, seed) => seed.map_or(0..0, |seed| seed..seed + 1),

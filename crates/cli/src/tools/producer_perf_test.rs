@@ -108,7 +108,9 @@ fn work(arguments: &Arguments) -> Result<Work> {
     match sources.iter().filter(|source| arguments.has(source)).count() {
         1 => {}
         0 => {
-            return usage("one of the arguments --record-size --payload-file --payload-monotonic is required");
+            return usage(
+                "one of the arguments --record-size --payload-file --payload-monotonic is required",
+            );
         }
         _ => return usage("only one of --record-size --payload-file --payload-monotonic may be there"),
     }
@@ -231,15 +233,18 @@ async fn measure(options: ProducerOptions, work: Work, console: &mut Console) ->
     let elapsed = start.elapsed();
     bar.finish_and_clear();
     print_lines(&counted, &bar, console);
+    print_totals(&counted, elapsed, console);
+    producer.close().await?;
+    Ok(())
+}
+
+fn print_totals(counted: &Mutex<Counted>, elapsed: Duration, console: &mut Console) {
     let counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
     console.line(format_args!("{}", counted.total.total_line(elapsed.as_millis() as u64, "records")));
     if let (Some(steady), Some(since)) = (&counted.steady, counted.steady_since) {
         let line = steady.total_line(since.elapsed().as_millis() as u64, "steady state records");
         console.line(format_args!("{line}"));
     }
-    drop(counted);
-    producer.close().await?;
-    Ok(())
 }
 
 async fn send_all(

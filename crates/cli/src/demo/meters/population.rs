@@ -71,7 +71,7 @@ impl Population {
         let noise = mix(self.seed, u64::from(meter) << 32 | u64::from(round), 3) % (base / 5 + 1);
         let mut watts = base - base / 10 + noise;
         let draw = mix(self.seed, house.into(), 4);
-        if draw % 1400 == 0 {
+        if draw.is_multiple_of(1400) {
             let place = siblings.start + (draw >> 32) as u32 % (siblings.end - siblings.start);
             let since = (draw >> 16) as u32 % rounds.max(1);
             if meter == place && round >= since {

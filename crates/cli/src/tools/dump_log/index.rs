@@ -186,12 +186,15 @@ impl TimeFaults {
         let file = absolute(path);
         let pairs = |head: String, lines: Vec<String>| (!lines.is_empty()).then_some((head, lines));
         let mismatches = self.mismatches.iter();
-        let mismatches = mismatches.map(|(a, b)| format!("  Index timestamp: {a}, log timestamp: {b}")).collect();
+        let mismatches =
+            mismatches.map(|(a, b)| format!("  Index timestamp: {a}, log timestamp: {b}")).collect();
         let out_of_order = self.out_of_order.iter();
-        let out_of_order =
-            out_of_order.map(|(a, b)| format!("  Index timestamp: {a}, Previously indexed timestamp: {b}")).collect();
+        let out_of_order = out_of_order
+            .map(|(a, b)| format!("  Index timestamp: {a}, Previously indexed timestamp: {b}"))
+            .collect();
         let not_found = self.not_found.iter();
-        let not_found = not_found.map(|(a, b)| format!("Indexed offset: {a}, found log offset: {b}")).collect();
+        let not_found =
+            not_found.map(|(a, b)| format!("Indexed offset: {a}, found log offset: {b}")).collect();
         let all = [
             pairs(format!("Found timestamp mismatch in :{file}"), mismatches),
             pairs(format!("Found out of order timestamp in :{file}"), out_of_order),

@@ -142,11 +142,11 @@ fn retries_keep_the_order() {
     // The second fails first, and must wait for the first, which is still in flight; so must the fourth, behind it.
     let now = bench.now;
     bench.accumulator.requeue(sent.remove(1), now);
-    assert_eq!(numbers(&bench.drain().0), []);
+    assert_eq!(numbers(&bench.drain().0), [0u64; 0]);
     bench.accumulator.requeue(sent.remove(0), now);
     let again = bench.drain().0;
     assert_eq!((numbers(&again), stamps(&again)), (vec![1], vec![(0, 0)]));
-    assert_eq!(numbers(&bench.drain().0), []);
+    assert_eq!(numbers(&bench.drain().0), [0u64; 0]);
     bench.accumulator.finish(&again[0]);
     assert_eq!(numbers(&bench.drain().0), [2]);
     assert_eq!(stamps(&bench.drain().0), [(0, 3)], "the fourth follows with the next sequence");
@@ -175,7 +175,7 @@ fn a_new_epoch_starts_when_nothing_is_in_flight() {
     bench.accumulator.bump_epoch(&first[0].partition.clone());
     bench.accumulator.finish(&first[0]);
     bench.at(5);
-    assert_eq!(numbers(&bench.drain().0), [], "the second may still be appended under the old epoch");
+    assert_eq!(numbers(&bench.drain().0), [0u64; 0], "the second may still be appended under the old epoch");
     let now = bench.now;
     bench.accumulator.requeue(second.into_iter().next().unwrap(), now);
     let again = bench.drain().0;
