@@ -82,8 +82,8 @@ const TRUNCATED: DecompressError = DecompressError::Truncated(CompressionType::S
 const FRAMING: usize = 16;
 
 /// Where a stream is. The library's own decoder would allocate what a block claims, up to 4 GiB; this one goes through
-/// a fixed window. The format lets copies reach back without limit, but encoders work in blocks of 64 KiB, and a copy
-/// from further back is taken for corrupt here.
+/// a fixed window. The format lets copies reach back without limit; one from further back than the window's history is
+/// taken for corrupt here.
 #[derive(Default)]
 pub(super) struct Decoder {
     framed: bool,

@@ -4,11 +4,12 @@
 //! 0          floor        read          written      CAPACITY
 //! | older    | this block, taken | to be taken | room |
 //! ```
-//! Invariants: `floor ≤ written`, `read ≤ written ≤ CAPACITY`; when output slides out, at least the last 64 KiB stay.
+//! Invariants: `floor ≤ written`, `read ≤ written ≤ CAPACITY`; when output slides out, at least the last megabyte stays.
 //! Memory is fixed, whatever the input claims.
 
-/// How far back a copy may reach: all that LZ4 can say, and all that Snappy's encoders use.
-pub(super) const HISTORY: usize = 64 * 1024;
+/// How far back a copy may reach. LZ4 can say 64 KiB; of Snappy's encoders Go's makes one block of a whole batch and
+/// reaches back as far as that goes. Pages that nothing was written to cost no memory.
+pub(super) const HISTORY: usize = 1024 * 1024;
 const CAPACITY: usize = 3 * HISTORY;
 /// Short copies are done in one step of this size, beyond their end if need be.
 const STEP: usize = 16;
@@ -45,7 +46,7 @@ impl Window {
         }
     }
 
-    /// Lets `fill` write a whole block of at most 64 KiB and say how long it is. All output must have been taken.
+    /// Lets `fill` write a whole block of at most [`HISTORY`] bytes and say how long it is. All output must have been taken.
     pub(super) fn whole_block<E>(
         &mut self,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
