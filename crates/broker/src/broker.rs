@@ -144,15 +144,16 @@ impl Broker {
     /// # Errors
     /// 100 or 3 when the metadata does not know it, 56 when its disk failed, 6 when it is elsewhere.
     pub fn partition(&self, topic: TopicId, index: PartitionIndex) -> Result<PartitionHandle, ErrorCode> {
-        let found = {
-            let partitions = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
-            partitions.get(&(topic, index)).cloned()
-        };
-        match found {
+        match self.hosted(topic, index) {
             Some(handle) if handle.shared.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
             Some(handle) => Ok(handle),
             None => Err(self.why_absent(topic, index)),
         }
+    }
+
+    /// A partition that is in this node's table, also when its disk failed.
+    pub(crate) fn hosted(&self, topic: TopicId, index: PartitionIndex) -> Option<PartitionHandle> {
+        self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(&(topic, index)).cloned()
     }
 
     fn why_absent(&self, topic: TopicId, index: PartitionIndex) -> ErrorCode {

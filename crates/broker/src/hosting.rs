@@ -138,7 +138,8 @@ impl Hosting {
         let Some(partition) = topic.partition(index).filter(|partition| self.is_here(partition)) else {
             return;
         };
-        if let Ok(handle) = self.broker.partition(topic.id, index) {
+        // One whose disk failed stays as it is: a new log in its place would hide what it holds.
+        if let Some(handle) = self.broker.hosted(topic.id, index) {
             handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
             return;
         }
@@ -207,7 +208,7 @@ impl Hosting {
     fn configure(&self, image: &Image, topic: &Topic) {
         let config = Arc::new(self.config_of(image, topic));
         for index in topic.partitions.keys() {
-            if let Ok(handle) = self.broker.partition(topic.id, *index) {
+            if let Some(handle) = self.broker.hosted(topic.id, *index) {
                 handle.shard.submit_one(Op::Configure(handle.slot, config.clone()));
             }
         }

@@ -16,7 +16,8 @@ use crate::producers::{CompletedTransaction, Marker, ProducerBatch, Producers, s
 use crate::segment::Segment;
 
 /// The producers' state at the end of `range`: from the newest snapshot that is not beyond it and can be read, and the
-/// batches since; without one from the log's start.
+/// batches since; without one from the log's start. A snapshot from before the first segment is of no use: what came
+/// between is deleted, and a producer known to stand there would be refused where it really stands.
 pub(crate) fn load_producers(
     home: &Home,
     config: &LogConfig,
@@ -26,7 +27,8 @@ pub(crate) fn load_producers(
     now: Now,
 ) -> Result<Producers, Error> {
     let mut producers = Producers::starting_at(range.start);
-    for at in snapshots.iter().rev().filter(|at| **at <= range.end) {
+    let first_base = segments.first().map_or(range.end, |first| first.base());
+    for at in snapshots.iter().rev().filter(|at| (first_base..=range.end).contains(at)) {
         let path = home.path(FileKind::ProducerSnapshot, *at);
         let expiration_ms = config.producer_id_expiration_ms;
         if let Some(found) = snapshot::read(home.disk(), &path, *at, now.wall.0, expiration_ms)? {

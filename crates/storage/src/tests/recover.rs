@@ -214,6 +214,24 @@ fn the_recovery_point_stays_inside_a_segment_until_its_indexes_are_synced() {
 }
 
 #[test]
+fn a_snapshot_from_before_the_first_segment_is_not_believed() {
+    let disk = disk();
+    let mut log = log(&disk, 60);
+    let old = (log.segments()[1].base().0, log.segments().len());
+    let content = read_file(&disk, &path(FileKind::ProducerSnapshot, old.0)).unwrap().unwrap();
+    log.update_config(Arc::new(LogConfig { retention_bytes: 0, ..small_config() }));
+    assert_eq!(log.delete_old_segments(now(0)).unwrap(), old.1);
+    drop(log);
+    disk.crash(Crash::KeepAll);
+    // The crash kept the removed name and tore the new snapshot.
+    disk.set_content(&path(FileKind::ProducerSnapshot, old.0), &content);
+    disk.set_content(&path(FileKind::ProducerSnapshot, 120), b"torn");
+    let mut log = open(&disk, small_config(), CRASHED, now(0));
+    assert!(log.producers().is_empty());
+    append(&mut log, now(0), idempotent(1, 0, 120, &[(0, "x")])).unwrap();
+}
+
+#[test]
 fn only_what_is_after_the_recovery_point_is_read() {
     let disk = disk();
     let segments = bases(&log(&disk, 60));
