@@ -1,7 +1,8 @@
 //! Decompression as a stream over bytes in memory: what comes out goes into a buffer of the caller's size.
 //!
-//! Invariant: memory does not depend on what the input claims to be. The states of all codecs together take below
-//! 1 MiB; only zstd asks for more when a frame says so, at most 128 MiB as in Kafka, and that is given back at once.
+//! Invariant: memory does not depend on what the input claims to be. The states of all codecs together take below 4 MiB,
+//! most of it pages that are touched only by large blocks. A snappy block may take a few times its compressed bytes and a
+//! zstd frame the window that it asks for, at most 128 MiB as in Kafka; both are given back at once.
 
 use super::window::Window;
 use super::{CompressionType, gzip, lz4, snappy, zstd};
@@ -110,7 +111,8 @@ impl Decompressors {
     /// Whether no context above what is kept is held.
     #[cfg(test)]
     pub(crate) fn is_small(&self) -> bool {
-        !self.zstd.as_ref().is_some_and(zstd::Decoder::is_oversized)
+        let zstd = self.zstd.as_ref().is_some_and(zstd::Decoder::is_oversized);
+        !zstd && !self.window.as_ref().is_some_and(Window::is_oversized)
     }
 
     /// Starts reading an LZ4 frame from a message of magic 0, whose header checksum is wrong and ignored.
@@ -185,10 +187,12 @@ impl Decompressor<'_> {
 
 impl Drop for Decompressor<'_> {
     fn drop(&mut self) {
-        if let Codec::Zstd(decoder) = &mut self.codec
-            && decoder.as_ref().is_some_and(zstd::Decoder::is_oversized)
-        {
-            **decoder = None;
+        match &mut self.codec {
+            Codec::Zstd(decoder) if decoder.as_ref().is_some_and(zstd::Decoder::is_oversized) => {
+                **decoder = None
+            }
+            Codec::Snappy(_, window) => window.reset(),
+            Codec::None | Codec::Gzip(_) | Codec::Lz4(..) | Codec::Zstd(_) => {}
         }
     }
 }

@@ -220,7 +220,8 @@ impl Decoder {
         }
         if !self.stored && self.block_limit <= HISTORY {
             // The usual size: the library decodes the whole block at once, and faster than can be done in steps.
-            window.whole_block(|out| decompress_into(block, out)).map_err(|_| CORRUPT("invalid block"))?;
+            let decoded = window.whole_block(self.block_limit, |out| decompress_into(block, out));
+            decoded.map_err(|_| CORRUPT("invalid block"))?;
             *at = self.block_end + self.checksum_length();
             return Ok(());
         }

@@ -78,12 +78,14 @@ impl PutChunk for snap::raw::Encoder {
 const CORRUPT: fn(&'static str) -> DecompressError =
     |what| DecompressError::Corrupt(CompressionType::Snappy, what);
 const TRUNCATED: DecompressError = DecompressError::Truncated(CompressionType::Snappy);
+/// A block that claims at most so many times its compressed bytes may take that much memory: few real ones claim more.
+const RATIO: usize = 8;
 /// Magic and two versions, which nobody checks.
 const FRAMING: usize = 16;
 
-/// Where a stream is. The library's own decoder would allocate what a block claims, up to 4 GiB; this one goes through
-/// a fixed window. The format lets copies reach back without limit; one from further back than the window's history is
-/// taken for corrupt here.
+/// Where a stream is. The library's own decoder would allocate what a block claims, up to 4 GiB; this one allows a block
+/// [`RATIO`] times its compressed bytes, and beyond that goes through a fixed window. The format lets copies reach back
+/// without limit; in the window, one from further back than its history is taken for corrupt.
 #[derive(Default)]
 pub(super) struct Decoder {
     framed: bool,
@@ -179,20 +181,21 @@ impl Decoder {
         Err(CORRUPT("length of more than five bytes"))
     }
 
-    /// The library decodes a block of usual size at once, and faster than can be done in steps; others are started.
+    /// The library decodes a block at once, and faster than can be done in steps; one that claims too much is started.
     fn decode_or_start(
         &mut self,
         block: &[u8],
         at: &mut usize,
         window: &mut Window,
     ) -> Result<(), DecompressError> {
-        if self.owed as usize > HISTORY {
+        let length = self.owed as usize;
+        if length > HISTORY.max(RATIO * block.len()) {
             window.start_block();
             return Ok(());
         }
         self.owed = 0;
         *at = self.block_end;
-        let decoded = window.whole_block(|out| snap::raw::Decoder::new().decompress(block, out));
+        let decoded = window.whole_block(length, |out| snap::raw::Decoder::new().decompress(block, out));
         decoded.map_err(|_| CORRUPT("invalid block"))
     }
 

@@ -196,6 +196,48 @@ fn a_bomb_costs_its_limit_and_no_more() {
 }
 
 #[test]
+fn an_lz4_block_is_not_larger_than_its_frame_says() {
+    let header = &compress(CompressionType::Lz4, b"")[..7];
+    let check = |length: usize, expect: bool| {
+        let block = lz4_flex::block::compress(&vec![7; length]);
+        let frame = [header, &(block.len() as u32).to_le_bytes(), &block, &[0; 4]].concat();
+        assert_eq!(decompress(CompressionType::Lz4, &frame).is_ok(), expect, "{length}");
+    };
+    check(64 * 1024, true);
+    check(64 * 1024 + 1, false);
+    check(1024 * 1024, false);
+}
+
+/// One raw snappy block: `literals`, and its first 60 bytes again.
+fn snappy_that_reaches_back(literals: &[u8]) -> Vec<u8> {
+    let mut block = Vec::new();
+    let mut length = literals.len() + 60;
+    while length >= 0x80 {
+        block.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    block.push(length as u8);
+    block.push(62 << 2);
+    block.extend_from_slice(&(literals.len() as u32 - 1).to_le_bytes()[..3]);
+    block.extend_from_slice(literals);
+    block.push(59 << 2 | 3);
+    block.extend_from_slice(&(literals.len() as u32).to_le_bytes());
+    block
+}
+
+#[test]
+fn a_snappy_block_reaches_back_to_its_begin() {
+    let mut decompressors = Decompressors::new();
+    for length in [100, 1 << 20, 5 << 20] {
+        let literals = noise(length, length as usize);
+        let block = snappy_that_reaches_back(&literals);
+        let result = decompressors.decompress(CompressionType::Snappy, &block, LIMIT).unwrap();
+        assert!(result == [&literals[..], &literals[..60]].concat(), "{length}");
+        assert!(decompressors.is_small(), "a large block's memory is given back");
+    }
+}
+
+#[test]
 fn a_large_zstd_context_is_given_back() {
     let mut frame = Vec::new();
     // A window of 128 MiB by the header's word; little in it.

@@ -5,18 +5,20 @@
 //! | older    | this block, taken | to be taken | room |
 //! ```
 //! Invariants: `floor ≤ written`, `read ≤ written ≤ CAPACITY`; when output slides out, at least the last megabyte stays.
-//! Memory is fixed, whatever the input claims.
+//! Memory is fixed, whatever the input claims; only for a block that is decoded whole is more taken, as much as its caller
+//! allows, and given back after it.
 
 /// How far back a copy may reach. LZ4 can say 64 KiB; of Snappy's encoders Go's makes one block of a whole batch and
 /// reaches back as far as that goes. Pages that nothing was written to cost no memory.
 pub(super) const HISTORY: usize = 1024 * 1024;
 const CAPACITY: usize = 3 * HISTORY;
+const SIZE: usize = CAPACITY + STEP;
 /// Short copies are done in one step of this size, beyond their end if need be.
 const STEP: usize = 16;
 
 /// The window; reused from stream to stream.
 pub(super) struct Window {
-    /// `CAPACITY` bytes, and room for the last step to overshoot.
+    /// `CAPACITY` bytes, and room for the last step to overshoot; more while a larger block is decoded whole.
     bytes: Vec<u8>,
     read: usize,
     written: usize,
@@ -29,12 +31,20 @@ pub(super) struct InvalidOffset;
 
 impl Window {
     pub(super) fn new() -> Self {
-        Self { bytes: vec![0; CAPACITY + STEP], read: 0, written: 0, floor: 0 }
+        Self { bytes: vec![0; SIZE], read: 0, written: 0, floor: 0 }
     }
 
-    /// Forgets everything.
+    /// Forgets everything, and gives back what a large block took.
     pub(super) fn reset(&mut self) {
         (self.read, self.written, self.floor) = (0, 0, 0);
+        if self.is_oversized() {
+            self.bytes = vec![0; SIZE];
+        }
+    }
+
+    /// Whether it holds the memory of a large block.
+    pub(super) fn is_oversized(&self) -> bool {
+        self.bytes.len() > SIZE
     }
 
     /// Starts a block, whose copies must not reach back before here.
@@ -46,14 +56,19 @@ impl Window {
         }
     }
 
-    /// Lets `fill` write a whole block of at most [`HISTORY`] bytes and say how long it is. All output must have been taken.
+    /// Lets `fill` write a whole block of at most `limit` bytes and say how long it is. All output must have been taken.
     pub(super) fn whole_block<E>(
         &mut self,
+        limit: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(), E> {
         assert_eq!(self.read, self.written, "output would be lost");
         self.reset();
-        self.written = fill(&mut self.bytes[..HISTORY])?;
+        if limit > SIZE {
+            // Fresh zeroes cost pages only where something is written.
+            self.bytes = vec![0; limit];
+        }
+        self.written = fill(&mut self.bytes[..limit])?;
         Ok(())
     }
 
