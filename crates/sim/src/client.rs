@@ -13,7 +13,7 @@ pub mod vandal;
 use base::time::{MonoTime, Now};
 
 use crate::event::Event;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Place};
 use crate::network::Network;
 use crate::random::Random;
 
@@ -44,6 +44,11 @@ pub trait Client {
 
     /// Does something.
     fn step(&mut self, io: &mut Io<'_>);
+
+    /// Partitions and offsets that an open fetch wants anything from, if one is open.
+    fn fetching(&self) -> Vec<(Place, i64)> {
+        Vec::new()
+    }
 
     /// Begins nothing new; what is under way is finished.
     fn wind_down(&mut self);

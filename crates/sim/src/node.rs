@@ -142,6 +142,14 @@ impl Node {
         logs
     }
 
+    /// The ends of a log, if it can be read.
+    pub fn ends(&self, place: &Place) -> Option<Ends> {
+        let handles = self.broker.partitions().into_iter();
+        let mut found =
+            handles.filter(|handle| place_of(&handle.shared) == *place && !handle.shared.is_offline());
+        found.next().map(|handle| handle.shared.reader().ends())
+    }
+
     /// Every topic of the metadata, in order.
     pub fn topics(&self) -> Vec<(String, TopicId)> {
         let image = self.broker.image();

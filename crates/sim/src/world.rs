@@ -256,6 +256,9 @@ impl World {
 
     /// Nobody can do anything now.
     fn pass_time(&mut self) -> Result<(), Violation> {
+        if let Some(asleep) = self.asleep() {
+            self.note(Event::Stuck(asleep))?;
+        }
         let clients = self.clients.iter().filter_map(|(client, _)| client.next_timeout());
         let node = self.node.as_ref().and_then(Node::next_timeout);
         match clients.chain(node).min() {
@@ -267,6 +270,20 @@ impl World {
             }
             None => self.note(Event::Stuck("nothing will ever happen".to_owned())),
         }
+    }
+
+    /// A fetch that waits although there is something that it may read: the append that brought it should have woken it.
+    fn asleep(&self) -> Option<String> {
+        let node = self.node.as_ref()?;
+        let fetches = self.clients.iter().flat_map(|(client, _)| {
+            client.fetching().into_iter().map(move |(place, offset)| (client.name(), place, offset))
+        });
+        let mut readable = fetches.filter_map(|(name, place, offset)| {
+            let ends = node.ends(&place)?;
+            let is_there = ends.log_start.0 <= offset && offset < ends.high_watermark.0;
+            is_there.then(|| format!("{name} sleeps at offset {offset} of {place}, which has {ends:?}"))
+        });
+        readable.next()
     }
 
     /// The node serves: what it found is noted, and clients may connect.

@@ -40,6 +40,8 @@ pub struct Consumer {
     positions: BTreeMap<Place, Position>,
     /// What the session was told last.
     told: BTreeMap<Place, (TopicId, i64)>,
+    /// What the open fetch wants.
+    fetching: Option<BTreeMap<Place, (TopicId, i64)>>,
     rest_until: MonoTime,
     ending: bool,
 }
@@ -80,12 +82,14 @@ impl Consumer {
             session_epoch: 0,
             positions: BTreeMap::new(),
             told: BTreeMap::new(),
+            fetching: None,
             rest_until: MonoTime(0),
             ending: false,
         }
     }
 
     fn on_answer(&mut self, what: What, version: i16, body: Reader, life: u64, io: &mut Io<'_>) {
+        self.fetching = None;
         match what {
             What::Metadata => {
                 let name = self.name.clone();
@@ -278,6 +282,7 @@ impl Consumer {
             forgotten_topics_data: forgotten.collect(),
             ..FetchRequest::default()
         };
+        self.fetching = Some(wanted.clone());
         self.link.send(io, self.fetch, &request, What::Fetch(wanted), true);
     }
 
@@ -323,7 +328,7 @@ impl Client for Consumer {
                 return self.on_answer(what, version, body, life, io);
             }
             Received::Lost(_) => {
-                self.topics.stale = true;
+                (self.topics.stale, self.fetching) = (true, None);
                 return self.end_session();
             }
             Received::Nothing => {}
@@ -346,6 +351,12 @@ impl Client for Consumer {
         if !self.ask_offsets(io) {
             self.send_fetch(io);
         }
+    }
+
+    fn fetching(&self) -> Vec<(Place, i64)> {
+        // One that wants more than a byte may wait although there is one.
+        let wanted = self.fetching.iter().filter(|_| self.min_bytes <= 1 && self.link.open() > 0).flatten();
+        wanted.map(|(place, (_, offset))| (place.clone(), *offset)).collect()
     }
 
     fn wind_down(&mut self) {
