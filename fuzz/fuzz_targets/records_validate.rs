@@ -47,8 +47,9 @@ fuzz_target!(|data: &[u8]| {
     let rules = rules(*choice);
     SCRATCH.with_borrow_mut(|scratch| {
         let Ok(batch) = only_batch(&bytes, i16::from(*version % 14)) else { return };
-        // Beside what any decoder may take, a rewritten batch may take what the topic allows, twice while it grows.
-        let length = bytes.len() + 2 * rules.max_message_bytes / 16;
+        // Beside what any decoder may take, a rewritten batch may take what the topic allows and one block of its codec,
+        // and as much again while it grows.
+        let length = bytes.len() + 2 * (rules.max_message_bytes + 128 * 1024) / 16;
         let Ok(accepted) = fuzz::bounded(length, || validate(&batch, &rules, NOW, scratch)) else { return };
         let payload = accepted.rewritten.as_deref().unwrap_or(batch.payload());
         let stored = [&accepted.header.as_bytes()[..], payload].concat();
