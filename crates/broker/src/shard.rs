@@ -1,4 +1,4 @@
-//! A shard: the partitions that one thread owns, and the queue by which others reach them.
+//! A shard: the partitions that one thread at a time works on, and the queue by which others reach them.
 //!
 //! ```text
 //!  connections ──► ShardQueue ──► Shard::run: stage all ─► one write per partition ─► answers ─► wakes
@@ -80,7 +80,7 @@ pub struct Effects {
     pub failures: Vec<String>,
 }
 
-/// The partitions of one thread.
+/// Partitions that are worked on together.
 #[derive(Default)]
 pub struct Shard {
     slots: Vec<Option<Hosted>>,

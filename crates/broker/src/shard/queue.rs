@@ -1,7 +1,7 @@
 //! The way into a shard from other threads.
 //!
-//! Invariant: ops of one caller are done in the order they were submitted. The shard's thread is woken only when the
-//! queue was empty, so a busy shard is not disturbed.
+//! Invariant: ops of one caller are done in the order they were submitted. The waker is called only when the queue was
+//! empty, so a busy shard is not disturbed; it may run the shard there and then, so no lock may be held at a submit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -24,7 +24,7 @@ struct Queued {
 }
 
 impl ShardQueue {
-    /// The queue of the shard that `waker` wakes.
+    /// The queue of the shard that `waker` runs, or has run soon.
     pub fn new(waker: Waker) -> Self {
         Self { waker, queued: Mutex::default() }
     }
@@ -53,6 +53,11 @@ impl ShardQueue {
         let mut queued = self.queued();
         std::mem::swap(&mut queued.ops, ops);
         !(queued.closed && ops.is_empty())
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queued().ops.is_empty()
     }
 
     /// No more ops will come: the shard ends when it has done what is queued.

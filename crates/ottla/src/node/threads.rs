@@ -33,6 +33,11 @@ impl Parking {
         Waker::from(self.thread.clone())
     }
 
+    /// Wakes it at once.
+    pub fn wake(&self) {
+        self.thread.wake_by_ref();
+    }
+
     /// The calling thread parks here from now on. It must look for work once after this.
     pub fn take_place(&self) {
         let _ = self.thread.0.set(std::thread::current());
