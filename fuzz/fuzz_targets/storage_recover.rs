@@ -68,7 +68,7 @@ fn live_on(mut log: Log) {
     let reader = log.reader();
     let ends = reader.ends();
     assert!(ends.log_start <= ends.high_watermark && ends.high_watermark <= ends.log_end);
-    for from in [ends.log_start, Offset((ends.log_start.0 + ends.log_end.0) / 2), ends.log_end] {
+    for from in [ends.log_start, Offset(ends.log_start.0 + (ends.log_end.0 - ends.log_start.0) / 2), ends.log_end] {
         if let Ok(found) = reader.read(from, ends.log_end, 4096, true)
             && let Some(records) = found.records
         {
@@ -85,7 +85,7 @@ fn live_on(mut log: Log) {
         log.write_staged(now()).expect("a disk in memory");
     }
     let _ = log.delete_old_segments(now());
-    let middle = Offset((ends.log_start.0 + ends.log_end.0) / 2);
+    let middle = Offset(ends.log_start.0 + (ends.log_end.0 - ends.log_start.0) / 2);
     let _ = log.truncate_to(middle, now());
     let _ = log.close(now());
 }

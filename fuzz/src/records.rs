@@ -11,7 +11,7 @@ pub fn warm_decompressors() -> Decompressors {
 /// Decompressors and compressors that have seen every codec once.
 pub fn warm_scratch() -> Scratch {
     let mut scratch = Scratch { decompressors: Decompressors::new(), compressors: Compressors::new() };
-    let input: Vec<u8> = (0..200_000u32).map(|n| (n * n >> 3) as u8).collect();
+    let input: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(n) >> 3) as u8).collect();
     for compression in CompressionType::ALL {
         let mut out = Vec::new();
         scratch.compressors.compress(Compression::with_default_level(compression), &input, &mut out);
