@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use base::config::NodeConfig;
+use base::config::{NodeConfig, Properties};
 
 use crate::node::{Node, Settings};
 
@@ -43,9 +43,8 @@ fn meters(arguments: &[String]) -> ExitCode {
 fn own_node(data: &Path) -> Result<Node, String> {
     let path: PathBuf = data.join("data");
     std::fs::create_dir_all(data).map_err(|error| format!("{} cannot be made: {error}", data.display()))?;
-    let mut properties = NodeConfig::without_file(&path.to_string_lossy());
-    let listeners = "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:9093";
-    properties.insert("listeners".to_owned(), listeners.to_owned());
+    let any_port = Properties::from([("listeners".to_owned(), "PLAINTEXT://127.0.0.1:0".to_owned())]);
+    let properties = NodeConfig::without_file(&path.to_string_lossy(), any_port);
     Node::start(Settings::parse(properties, true)?)
 }
 

@@ -66,12 +66,15 @@ impl Settings {
     /// One sentence that names the setting, the value and what is wrong.
     pub fn of(arguments: &ServerArguments) -> Result<Self, String> {
         let mut given = match &arguments.file {
-            None => NodeConfig::without_file(DATA),
+            None => Properties::new(),
             Some(file) => read(Path::new(file))?,
         };
         for argument in &arguments.overrides {
             let (name, value) = properties::parse_override(argument).map_err(|error| error.to_string())?;
             given.insert(name, value);
+        }
+        if arguments.file.is_none() {
+            given = NodeConfig::without_file(DATA, given);
         }
         Self::parse(given, arguments.file.is_none())
     }

@@ -100,12 +100,19 @@ impl NodeConfig {
         Ok(node)
     }
 
-    /// What a node needs when nobody configured it: both roles on this machine alone, data in `log_dir`.
-    pub fn without_file(log_dir: &str) -> Properties {
-        [
+    /// What a node needs when nobody configured it, both roles on this machine alone and data in `log_dir`; and over that
+    /// what is `given`. Who gives only listeners for clients keeps the controller's.
+    pub fn without_file(log_dir: &str, mut given: Properties) -> Properties {
+        const CONTROLLER: &str = "CONTROLLER://127.0.0.1:9093";
+        if let Some(listeners) = given.get_mut("listeners")
+            && !listeners.to_uppercase().contains("CONTROLLER://")
+        {
+            *listeners = format!("{listeners},{CONTROLLER}");
+        }
+        let defaults = [
             ("process.roles", "broker,controller"),
             ("node.id", "1"),
-            ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"),
+            ("listeners", &format!("PLAINTEXT://127.0.0.1:9092,{CONTROLLER}")),
             ("controller.listener.names", "CONTROLLER"),
             ("controller.quorum.bootstrap.servers", "127.0.0.1:9093"),
             ("offsets.topic.replication.factor", "1"),
@@ -114,10 +121,11 @@ impl NodeConfig {
             ("share.coordinator.state.topic.replication.factor", "1"),
             ("share.coordinator.state.topic.min.isr", "1"),
             ("log.dirs", log_dir),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+        ];
+        for (name, value) in defaults {
+            given.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        given
     }
 
     /// The listeners for clients and other brokers.

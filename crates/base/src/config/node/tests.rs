@@ -139,7 +139,7 @@ fn settings_are_understood_and_refused_as_kafka_does() {
 
 #[test]
 fn a_node_without_a_file_starts() {
-    let node = NodeConfig::parse(NodeConfig::without_file("data")).unwrap();
+    let node = NodeConfig::parse(NodeConfig::without_file("data", Properties::new())).unwrap();
     assert_eq!(node.roles, Roles { broker: true, controller: true });
     assert_eq!(
         (node.log_dirs.as_slice(), node.metadata_log_dir.as_str()),
@@ -149,6 +149,18 @@ fn a_node_without_a_file_starts() {
     assert_eq!(node.controller_listeners().next().unwrap().to_string(), "CONTROLLER://127.0.0.1:9093");
     assert_eq!(node.advertised_listeners, None);
     assert_eq!((node.warnings(), unbuilt_security(&node)), (vec![], vec![]));
+}
+
+#[test]
+fn a_node_without_a_file_takes_listeners_for_clients_alone() {
+    let check = |listeners: &str, expect: &str| {
+        let given = Properties::from([("listeners".to_owned(), listeners.to_owned())]);
+        let node = NodeConfig::parse(NodeConfig::without_file("data", given)).unwrap();
+        let all: Vec<_> = node.listeners.iter().map(ToString::to_string).collect();
+        assert_eq!(all.join(" "), expect, "{listeners}");
+    };
+    check("PLAINTEXT://0.0.0.0:9192", "PLAINTEXT://0.0.0.0:9192 CONTROLLER://127.0.0.1:9093");
+    check("controller://127.0.0.1:1,PLAINTEXT://:2", "CONTROLLER://127.0.0.1:1 PLAINTEXT://:2");
 }
 
 #[test]
