@@ -2,7 +2,7 @@
 
 kcat takes its headers once for the whole process, and cannot send an empty and a null value side by side, so it sends
 a shape of its own (records.kcat_record): the second half of the records has one and the same header, and null values
-are empty instead. Its input is one partition's half at a time.
+are empty instead. An empty line is no record to it, so where there is no value, there is a key, if an empty one. Its input is one partition's half at a time.
 """
 import subprocess
 import sys
