@@ -11,6 +11,7 @@ pub mod legacy;
 pub mod output;
 pub mod piece;
 pub mod reader;
+pub mod rebuild;
 pub mod record;
 pub mod validate;
 pub mod varint;

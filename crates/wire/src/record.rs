@@ -11,10 +11,12 @@ use bytes::Bytes;
 
 mod cursor;
 mod decode;
+mod view;
 
 pub(crate) use cursor::{AnySource, Clock, Source, expect_end, read_body, read_prefix};
 pub use cursor::{Reading, RecordCursor, RecordHead, RecordsError};
 pub use decode::{Record, RecordHeaders, Records};
+pub use view::{RecordView, RecordViews};
 
 use crate::varint::{put_varint, put_varlong, varint_size, varlong_size};
 

@@ -287,6 +287,8 @@ pub(crate) struct Prefix {
     pub(crate) length: i32,
     /// Where the bytes that the length counts start.
     pub(crate) start: u64,
+    /// Where the key's length stands.
+    pub(crate) end: u64,
     pub(crate) timestamp_delta: i64,
     pub(crate) offset_delta: i32,
 }
@@ -333,7 +335,7 @@ pub(crate) fn read_prefix(source: &mut impl Source, reading: Reading) -> Result<
     let _attributes = byte(source, end)?;
     let timestamp_delta = varlong(source, end)?;
     let offset_delta = varint(source, end)?;
-    Ok(Prefix { length, start, timestamp_delta, offset_delta })
+    Ok(Prefix { length, start, end: source.position(), timestamp_delta, offset_delta })
 }
 
 /// Reads the rest of a record.
