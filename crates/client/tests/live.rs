@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use base::error_code::ErrorCode;
 use base::ids::Offset;
 use client::admin::{NewTopic, TopicName};
 use client::{
@@ -186,4 +187,31 @@ async fn seeking_moves_the_position() {
     assert!(consumer.poll(Duration::from_secs(2)).await.unwrap().is_empty());
     assert_eq!(consumer.position(&partition).await.unwrap(), Offset(101));
     consumer.seek(&TopicPartition::new(name.as_str(), 1), Offset(0)).unwrap_err();
+}
+
+#[tokio::test]
+async fn batches_that_are_too_large_are_halved_until_they_fit() {
+    let Some(servers) = bootstrap() else { return };
+    let admin = Admin::connect(ClientOptions::new(&servers)).await.unwrap();
+    let name = unique("halves");
+    let topic = NewTopic::new(&name).partitions(1).config("max.message.bytes", "3000");
+    admin.create_topics(&[topic], false).await.unwrap().remove(0).unwrap();
+    let producer = Producer::builder(&servers).linger(Duration::from_millis(20)).build().await.unwrap();
+    let mut deliveries = Vec::new();
+    for n in 0..200 {
+        let value = if n == 100 { "x".repeat(4000) } else { format!("{n:0500}") };
+        deliveries.push(producer.send(Record::new(name.as_str()).value(value)).await.unwrap());
+    }
+    producer.flush().await;
+    let mut next = 0;
+    for (n, delivery) in deliveries.into_iter().enumerate() {
+        match delivery.await {
+            Ok(metadata) => {
+                assert_eq!(metadata.offset, Offset(next));
+                next += 1;
+            }
+            Err(error) => assert_eq!((n, error.code()), (100, Some(ErrorCode::MESSAGE_TOO_LARGE))),
+        }
+    }
+    assert_eq!((next, end(&admin, &name, 1).await), (199, 199));
 }

@@ -4,7 +4,7 @@
 //!            append ──► [ …, closed, closed, open ]        new batches enter at the back
 //! drain ◄── [ retried, retried, closed, … ]                retried ones return to their place by number
 //! ```
-//! Invariants: batches of a partition are numbered in the order of `append`, and `waiting` is in that order; a batch that
+//! Invariants: batches are numbered in the order in which they were begun, and `waiting` is in that order; a batch that
 //! was sent before is sent again only when none with a lower number is in flight, so that a partition's order survives
 //! retries; sequences are given out in the order of numbers.
 
@@ -19,7 +19,7 @@ use base::ids::{NodeId, PartitionIndex, ProducerEpoch};
 use tokio::time::Instant;
 use wire::compress::Compression;
 
-use super::batch::{Batch, Callback, Identity};
+use super::batch::{Batch, Callback, Identity, Number};
 use super::delivery::{Delivery, Outcome};
 use super::partitioner::{Candidate, Sticky, partition_of_key};
 use crate::cluster::{Metadata, Topic};
@@ -50,7 +50,7 @@ pub(crate) struct Accumulator {
     /// The producer id for partitions that have none yet.
     identity: Option<Identity>,
     /// Batches that are not done, in the order in which they were begun.
-    unfinished: BTreeMap<u64, Arc<Outcome>>,
+    unfinished: BTreeMap<Number, Arc<Outcome>>,
     begun: u64,
     random: Random,
     flushing: usize,
@@ -143,7 +143,7 @@ impl Accumulator {
         if begin {
             self.begun += 1;
             let batch = queue.begin(self.begun, settings, now);
-            self.unfinished.insert(self.begun, batch.outcome.clone());
+            self.unfinished.insert(batch.number, batch.outcome.clone());
         }
         let waiting = queue.waiting.len();
         let batch = queue.waiting.back_mut().expect("one was begun if there was none");
@@ -302,10 +302,27 @@ impl Accumulator {
         self.unfinished.is_empty()
     }
 
-    /// Everything is due until [`Self::end_flush`]; gives what is to be waited for.
-    pub(crate) fn begin_flush(&mut self) -> Vec<Arc<Outcome>> {
+    /// Puts the halves of a batch that was too large in its place, to be sent again at once.
+    pub(crate) fn replace(&mut self, whole: Number, halves: [Batch; 2], now: Instant) {
+        self.unfinished.remove(&whole);
+        let queue = self.queue(&halves[0].partition);
+        queue.resolve(whole);
+        for half in halves {
+            self.unfinished.insert(half.number, half.outcome.clone());
+            self.requeue(half, now);
+        }
+    }
+
+    /// Everything is due until [`Self::end_flush`]; gives the last batch that was begun before.
+    pub(crate) fn begin_flush(&mut self) -> u64 {
         self.flushing += 1;
-        self.unfinished.values().cloned().collect()
+        self.begun
+    }
+
+    /// The oldest batch up to that one which is not done.
+    pub(crate) fn unfinished_up_to(&self, begun: u64) -> Option<Arc<Outcome>> {
+        let (number, outcome) = self.unfinished.first_key_value()?;
+        (number.begun <= begun).then(|| outcome.clone())
     }
 
     pub(crate) fn end_flush(&mut self) {

@@ -1,6 +1,7 @@
 //! What `send` gives back: a future that knows where the record went.
 //!
-//! All records of a batch share one [`Outcome`]; a delivery is that and the record's place in the batch.
+//! All records of a batch share one [`Outcome`]; a delivery is that and the record's place in the batch. The outcome of a
+//! batch that was halved is that of its halves, and deliveries move on to the half in which their record is.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -41,6 +42,8 @@ pub(crate) struct Placed {
 #[derive(Debug, Default)]
 struct State {
     result: Option<Result<Placed>>,
+    /// The batch was halved: where the second half begins, and the outcomes of both.
+    halves: Option<(i32, [Arc<Outcome>; 2])>,
     wakers: Vec<Waker>,
 }
 
@@ -49,9 +52,20 @@ impl Outcome {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether that was said.
+    /// Whether that was said, or is said elsewhere.
     pub(crate) fn is_complete(&self) -> bool {
-        self.state().result.is_some()
+        let state = self.state();
+        state.result.is_some() || state.halves.is_some()
+    }
+
+    /// Says that the batch's records have two other outcomes from now on.
+    pub(crate) fn split(&self, middle: i32, halves: [Arc<Self>; 2]) {
+        let wakers = {
+            let mut state = self.state();
+            state.halves = Some((middle, halves));
+            std::mem::take(&mut state.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Says what became of it and wakes all who wait.
@@ -68,7 +82,7 @@ impl Outcome {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits for the outcome, good or bad.
+    /// Waits for the outcome, good or bad, of the batch or of its first half.
     pub(crate) async fn wait(self: Arc<Self>) {
         let partition = TopicPartition::new("", 0);
         let _ = Delivery::new(self, partition, 0, 0).await;
@@ -107,18 +121,27 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = self.outcome.clone();
-        let mut state = outcome.state();
-        if let Some(result) = &state.result {
-            return Poll::Ready(metadata_of(result.clone(), &self.partition, self.place, self.timestamp));
-        }
-        match self.waker {
-            Some(slot) => state.wakers[slot].clone_from(context.waker()),
-            None => {
-                self.waker = Some(state.wakers.len());
-                state.wakers.push(context.waker().clone());
+        loop {
+            let outcome = self.outcome.clone();
+            let mut state = outcome.state();
+            if let Some((middle, [first, second])) = &state.halves {
+                let (half, before) = if self.place < *middle { (first, 0) } else { (second, *middle) };
+                (self.outcome, self.waker) = (half.clone(), None);
+                self.place -= before;
+                continue;
             }
+            if let Some(result) = &state.result {
+                let result = result.clone();
+                return Poll::Ready(metadata_of(result, &self.partition, self.place, self.timestamp));
+            }
+            match self.waker {
+                Some(slot) => state.wakers[slot].clone_from(context.waker()),
+                None => {
+                    self.waker = Some(state.wakers.len());
+                    state.wakers.push(context.waker().clone());
+                }
+            }
+            return Poll::Pending;
         }
-        Poll::Pending
     }
 }

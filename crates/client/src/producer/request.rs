@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     Retry(Error),
     /// The broker lost track of the sequences: send it again, under a new epoch if it was the oldest.
     OutOfOrder(Error),
+    /// The topic takes no batch of this size: its halves may fit.
+    TooLarge(Error),
     /// It is lost.
     Failed(Error),
 }
@@ -111,6 +113,7 @@ fn verdict(row: PartitionProduceResponse) -> Verdict {
         code @ (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID) => {
             Verdict::OutOfOrder(Error::refused(code, row.error_message))
         }
+        code @ ErrorCode::MESSAGE_TOO_LARGE => Verdict::TooLarge(Error::refused(code, row.error_message)),
         code if code.retriable() => Verdict::Retry(Error::refused(code, row.error_message)),
         code => Verdict::Failed(Error::refused(code, row.error_message)),
     }
@@ -139,7 +142,7 @@ mod tests {
         check(ErrorCode::NOT_ENOUGH_REPLICAS, |v| matches!(v, Verdict::Retry(_)));
         check(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, |v| matches!(v, Verdict::OutOfOrder(_)));
         check(ErrorCode::UNKNOWN_PRODUCER_ID, |v| matches!(v, Verdict::OutOfOrder(_)));
-        check(ErrorCode::MESSAGE_TOO_LARGE, |v| matches!(v, Verdict::Failed(_)));
+        check(ErrorCode::MESSAGE_TOO_LARGE, |v| matches!(v, Verdict::TooLarge(_)));
         check(ErrorCode::INVALID_RECORD, |v| matches!(v, Verdict::Failed(_)));
         check(ErrorCode::TOPIC_AUTHORIZATION_FAILED, |v| matches!(v, Verdict::Failed(_)));
     }

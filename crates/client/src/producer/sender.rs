@@ -13,7 +13,7 @@ use protocol::messages::produce_request::ProduceRequest;
 use protocol::messages::produce_response::ProduceResponse;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use wire::compress::Compressors;
+use wire::compress::{Compressors, Decompressors};
 
 use super::Shared;
 use super::accumulator::{Capacity, Plan};
@@ -31,6 +31,7 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
     links: HashMap<NodeId, Link>,
     compressors: Compressors,
+    decompressors: Decompressors,
     events: mpsc::UnboundedReceiver<Event>,
     report: mpsc::UnboundedSender<Event>,
     /// A question for metadata is open; after it, none before this time.
@@ -66,6 +67,7 @@ impl Sender {
             shared,
             links: HashMap::new(),
             compressors: Compressors::new(),
+            decompressors: Decompressors::new(),
             events,
             report,
             refreshing: false,
@@ -296,7 +298,13 @@ impl Sender {
                 }
                 accumulator.requeue(batch, Instant::now());
             }
-            Verdict::Failed(error) => {
+            Verdict::TooLarge(_) if batch.record_count() > 1 => {
+                tracing::debug!(partition = %batch.partition, "batch is too large for its topic: sending its halves");
+                let number = batch.number;
+                let halves = batch.halves(self.options.compression, &mut self.decompressors);
+                self.shared.accumulator().replace(number, halves, Instant::now());
+            }
+            Verdict::TooLarge(error) | Verdict::Failed(error) => {
                 // The broker did not take it, so what follows has the wrong sequence.
                 if batch.stamped.is_some() {
                     self.shared.accumulator().bump_epoch(&batch.partition);
@@ -333,12 +341,11 @@ impl Sender {
         self.finish(batch, Err(error));
     }
 
-    /// Gives memory back and tells those who wait.
-    fn finish(&mut self, batch: Batch, result: Result<Placed>) {
-        self.shared.accumulator().finish(&batch);
-        let reserved = batch.reserved.min(self.options.buffer_memory);
+    /// Tells those who wait, and only then forgets the batch: a flush that finds nothing left must mean that all were told.
+    fn finish(&mut self, mut batch: Batch, result: Result<Placed>) {
         batch.complete(result);
-        self.shared.memory.add_permits(reserved);
+        self.shared.accumulator().finish(&batch);
+        self.shared.memory.add_permits(batch.reserved.min(self.options.buffer_memory));
     }
 }
 

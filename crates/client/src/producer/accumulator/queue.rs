@@ -7,7 +7,7 @@ use base::ids::Sequence;
 use tokio::time::Instant;
 
 use super::{Settings, next_epoch};
-use crate::producer::batch::{Batch, Identity};
+use crate::producer::batch::{Batch, Identity, Number};
 use crate::record::{Record, TopicPartition};
 
 /// Bytes that a batch begins with at most; it grows when it needs more.
@@ -19,7 +19,7 @@ pub(super) struct Queue {
     /// In the order of their numbers.
     pub(super) waiting: VecDeque<Batch>,
     /// Numbers of batches in flight.
-    in_flight: Vec<u64>,
+    in_flight: Vec<Number>,
     /// Nothing is sent before.
     not_before: Option<Instant>,
     /// Who writes to this partition.
@@ -48,9 +48,9 @@ impl Queue {
     }
 
     /// Begins a batch at the back.
-    pub(super) fn begin(&mut self, number: u64, settings: &Settings, now: Instant) -> &Batch {
+    pub(super) fn begin(&mut self, begun: u64, settings: &Settings, now: Instant) -> &Batch {
         let capacity = settings.batch_size.min(FIRST_CAPACITY);
-        let batch = Batch::new(self.partition.clone(), number, settings.compression, capacity, now);
+        let batch = Batch::new(self.partition.clone(), begun, settings.compression, capacity, now);
         self.waiting.push_back(batch);
         self.waiting.back().expect("it was pushed just now")
     }
@@ -126,11 +126,11 @@ impl Queue {
         self.not_before = Some(self.not_before.map_or(at, |before| before.max(at)));
     }
 
-    pub(super) fn resolve(&mut self, number: u64) {
+    pub(super) fn resolve(&mut self, number: Number) {
         self.in_flight.retain(|other| *other != number);
     }
 
-    pub(super) fn has_older(&self, number: u64) -> bool {
+    pub(super) fn has_older(&self, number: Number) -> bool {
         self.in_flight.iter().any(|other| *other < number)
             || self.waiting.front().is_some_and(|front| front.number < number)
     }

@@ -74,7 +74,7 @@ fn identity(epoch: i16) -> Identity {
 }
 
 fn numbers(batches: &[Batch]) -> Vec<u64> {
-    batches.iter().map(|batch| batch.number).collect()
+    batches.iter().map(|batch| batch.number.begun).collect()
 }
 
 fn stamps(batches: &[Batch]) -> Vec<(i16, i32)> {
@@ -220,10 +220,12 @@ fn batches_expire() {
 fn a_flush_hurries_and_closing_refuses() {
     let mut bench = Bench::new(false);
     bench.append(0, 10);
-    assert_eq!(bench.accumulator.begin_flush().len(), 1);
+    let last = bench.accumulator.begin_flush();
+    assert!(bench.accumulator.unfinished_up_to(last).is_some());
     let sent = bench.drain().0;
     assert_eq!(numbers(&sent), [1]);
     bench.accumulator.finish(&sent[0]);
+    assert!(bench.accumulator.unfinished_up_to(last).is_none());
     bench.accumulator.end_flush();
     assert!(bench.accumulator.is_empty());
     bench.accumulator.close();
@@ -239,4 +241,31 @@ fn an_unknown_partition_is_refused() {
     let record = Record::new("t").partition(2);
     let refused = bench.accumulator.append(&record, &topic, 0, (bench.now, 0), None);
     assert!(matches!(refused.map(|_| ()), Err(Error::Invalid(_))));
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_again_in_halves() {
+    let mut bench = Bench::new(true);
+    for _ in 0..4 {
+        bench.append(0, 20);
+    }
+    let mut whole = bench.at(5).drain().0.remove(0);
+    let _ = whole.bytes(&mut wire::compress::Compressors::new());
+    bench.append(0, 150);
+    let behind = bench.at(10).drain().0;
+    assert_eq!(stamps(&behind), [(0, 4)]);
+    let (number, now) = (whole.number, bench.now);
+    let halves = whole.halves(Compression::None, &mut wire::compress::Decompressors::new());
+    bench.accumulator.replace(number, halves, now);
+    // What is behind them failed as it had to, and goes after them.
+    bench.accumulator.requeue(behind.into_iter().next().unwrap(), now);
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let sent = bench.drain().0;
+        order.extend(stamps(&sent));
+        assert!(bench.drain().0.is_empty(), "one after the other");
+        bench.accumulator.finish(&sent[0]);
+    }
+    assert_eq!(order, [(0, 0), (0, 2), (0, 4)]);
+    assert!(bench.accumulator.is_empty());
 }
