@@ -9,6 +9,7 @@
 //! retries; sequences are given out in the order of numbers.
 
 mod queue;
+mod sequences;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -254,27 +255,16 @@ impl Accumulator {
         self.queue(&batch.partition).requeue(batch, at);
     }
 
-    /// Whether an older batch of the same partition is in flight or waiting.
-    pub(crate) fn has_older(&self, batch: &Batch) -> bool {
-        let place = self.topics[&batch.partition.topic].places[batch.partition.partition.0 as usize];
-        self.queues[place].has_older(batch.number)
-    }
-
-    /// Whether the batch was stamped by the identity that its partition has now.
-    pub(crate) fn is_current(&self, batch: &Batch) -> bool {
-        let place = self.topics[&batch.partition.topic].places[batch.partition.partition.0 as usize];
-        batch.stamped.is_some_and(|(identity, _)| self.queues[place].identity() == Some(identity))
-    }
-
-    /// The partition's sequences start again under a new epoch, once nothing of it is in flight (KIP-360).
-    pub(crate) fn bump_epoch(&mut self, partition: &TopicPartition) {
-        self.queue(partition).bump_epoch();
+    /// The broker called the batch out of order. The partition's sequences start again under a new epoch, once nothing of
+    /// it is in flight, when the batch was the oldest and nothing behind it was delivered (KIP-360); gives whether.
+    pub(crate) fn bump_epoch_for(&mut self, batch: &Batch) -> bool {
+        self.queue(&batch.partition).bump_epoch_for(batch)
     }
 
     /// Forgets a batch that was in flight or expired and is done.
-    pub(crate) fn finish(&mut self, batch: &Batch) {
+    pub(crate) fn finish(&mut self, batch: &Batch, delivered: bool) {
         self.unfinished.remove(&batch.number);
-        self.queue(&batch.partition).resolve(batch.number);
+        self.queue(&batch.partition).finish(batch, delivered);
     }
 
     /// The producer id for what has none yet.
@@ -305,12 +295,10 @@ impl Accumulator {
     /// Puts the halves of a batch that was too large in its place, to be sent again at once.
     pub(crate) fn replace(&mut self, whole: Number, halves: [Batch; 2], now: Instant) {
         self.unfinished.remove(&whole);
-        let queue = self.queue(&halves[0].partition);
-        queue.resolve(whole);
-        for half in halves {
+        for half in &halves {
             self.unfinished.insert(half.number, half.outcome.clone());
-            self.requeue(half, now);
         }
+        self.queue(&halves[0].partition.clone()).replace(whole, halves, now);
     }
 
     /// Everything is due until [`Self::end_flush`]; gives the last batch that was begun before.

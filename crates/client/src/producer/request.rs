@@ -22,7 +22,7 @@ pub(super) enum Verdict {
     Delivered(Placed),
     /// It may be sent again.
     Retry(Error),
-    /// The broker lost track of the sequences: send it again, under a new epoch if it was the oldest.
+    /// The broker misses something before it: send it again, under a new epoch if nothing can fill the gap.
     OutOfOrder(Error),
     /// The topic takes no batch of this size: its halves may fit.
     TooLarge(Error),

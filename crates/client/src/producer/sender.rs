@@ -290,13 +290,11 @@ impl Sender {
             Verdict::Delivered(placed) => self.finish(batch, Ok(placed)),
             Verdict::Retry(error) => self.retry(batch, error),
             Verdict::OutOfOrder(error) => {
-                let accumulator = &mut self.shared.accumulator();
                 // Behind an older batch that failed, this is what must happen: it goes again after that one.
-                if !accumulator.has_older(&batch) && accumulator.is_current(&batch) {
+                if self.shared.accumulator().bump_epoch_for(&batch) {
                     tracing::warn!(partition = %batch.partition, %error, "starting a new producer epoch");
-                    accumulator.bump_epoch(&batch.partition);
                 }
-                accumulator.requeue(batch, Instant::now());
+                self.retry(batch, error);
             }
             Verdict::TooLarge(_) if batch.record_count() > 1 => {
                 tracing::debug!(partition = %batch.partition, "batch is too large for its topic: sending its halves");
@@ -304,22 +302,13 @@ impl Sender {
                 let halves = batch.halves(self.options.compression, &mut self.decompressors);
                 self.shared.accumulator().replace(number, halves, Instant::now());
             }
-            Verdict::TooLarge(error) | Verdict::Failed(error) => {
-                // The broker did not take it, so what follows has the wrong sequence.
-                if batch.stamped.is_some() {
-                    self.shared.accumulator().bump_epoch(&batch.partition);
-                }
-                self.finish(batch, Err(error));
-            }
+            Verdict::TooLarge(error) | Verdict::Failed(error) => self.finish(batch, Err(error)),
         }
     }
 
     fn retry(&mut self, batch: Batch, error: Error) {
         let now = Instant::now();
         if batch.attempts > self.options.retries {
-            if batch.stamped.is_some() {
-                self.shared.accumulator().bump_epoch(&batch.partition);
-            }
             return self.finish(batch, Err(error));
         }
         tracing::debug!(partition = %batch.partition, %error, attempts = batch.attempts, "sending again");
@@ -343,8 +332,9 @@ impl Sender {
 
     /// Tells those who wait, and only then forgets the batch: a flush that finds nothing left must mean that all were told.
     fn finish(&mut self, mut batch: Batch, result: Result<Placed>) {
+        let delivered = result.is_ok();
         batch.complete(result);
-        self.shared.accumulator().finish(&batch);
+        self.shared.accumulator().finish(&batch, delivered);
         self.shared.memory.add_permits(batch.reserved.min(self.options.buffer_memory));
     }
 }

@@ -1,12 +1,12 @@
-//! The queue of one partition, and its sequences.
+//! The queue of one partition: what waits, what is in flight, and when the next batch is to be sent.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base::ids::Sequence;
 use tokio::time::Instant;
 
-use super::{Settings, next_epoch};
+use super::Settings;
+use super::sequences::Sequences;
 use crate::producer::batch::{Batch, Identity, Number};
 use crate::record::{Record, TopicPartition};
 
@@ -22,11 +22,7 @@ pub(super) struct Queue {
     in_flight: Vec<Number>,
     /// Nothing is sent before.
     not_before: Option<Instant>,
-    /// Who writes to this partition.
-    identity: Option<Identity>,
-    next_sequence: Sequence,
-    /// Sequences start again under the next epoch as soon as nothing is in flight.
-    bumping: bool,
+    sequences: Sequences,
 }
 
 impl Queue {
@@ -36,9 +32,7 @@ impl Queue {
             waiting: VecDeque::new(),
             in_flight: Vec::new(),
             not_before: None,
-            identity: None,
-            next_sequence: Sequence(0),
-            bumping: false,
+            sequences: Sequences::new(),
         }
     }
 
@@ -58,11 +52,15 @@ impl Queue {
     /// When the front is to be sent; `None` when that waits for an answer.
     pub(super) fn due(&self, now: Instant, hurry: bool, settings: &Settings) -> Option<Instant> {
         let front = self.waiting.front()?;
-        if self.bumping && !self.in_flight.is_empty() {
-            return None;
-        }
         let sent_before = front.attempts > 0;
-        if sent_before && self.in_flight.iter().any(|number| *number < front.number) {
+        let blocked = if self.sequences.bumping() {
+            !self.in_flight.is_empty()
+        } else if sent_before {
+            self.in_flight.iter().any(|number| *number < front.number)
+        } else {
+            !self.sequences.may_go_on()
+        };
+        if blocked {
             return None;
         }
         let full = self.waiting.len() > 1 || front.size() >= settings.batch_size;
@@ -74,43 +72,23 @@ impl Queue {
     pub(super) fn expire(&mut self, now: Instant, timeout: Duration, expired: &mut Vec<Batch>) {
         while self.waiting.front().is_some_and(|front| front.created + timeout <= now) {
             let batch = self.waiting.pop_front().expect("there is a front");
-            // Whether the broker has it is unknown, and so is the sequence that it expects next.
-            if batch.stamped.is_some() {
-                self.bump_epoch();
-            }
+            self.sequences.lose(batch.number);
             expired.push(batch);
         }
     }
 
     /// Makes sure that there is a producer id, of `free` if the queue has none; false when that is missing too.
     pub(super) fn identified(&mut self, free: &mut Option<Identity>) -> bool {
-        if self.bumping {
-            debug_assert!(self.in_flight.is_empty(), "it is not due before");
-            let Some(current) = *free else { return false };
-            *free = next_epoch(current);
-            let Some(next) = *free else { return false };
-            self.restart(next);
-        } else if self.identity.is_none() {
-            self.identity = *free;
-        }
-        self.identity.is_some()
-    }
-
-    /// Numbers everything that has a sequence anew.
-    fn restart(&mut self, identity: Identity) {
-        (self.identity, self.next_sequence, self.bumping) = (Some(identity), Sequence(0), false);
-        for batch in self.waiting.iter_mut().filter(|batch| batch.stamped.is_some()) {
-            batch.stamp(identity, self.next_sequence);
-            self.next_sequence = self.next_sequence.advanced(batch.record_count());
-        }
+        debug_assert!(!self.sequences.bumping() || self.in_flight.is_empty(), "it is not due before");
+        let sent_before = self.waiting.iter_mut().filter(|batch| batch.stamped.is_some());
+        self.sequences.identified(free, sent_before)
     }
 
     /// Takes the front out to be sent.
     pub(super) fn take(&mut self) -> Batch {
         let mut batch = self.waiting.pop_front().expect("it is due");
-        if let (Some(identity), None) = (self.identity, batch.stamped) {
-            batch.stamp(identity, self.next_sequence);
-            self.next_sequence = self.next_sequence.advanced(batch.record_count());
+        if batch.stamped.is_none() {
+            self.sequences.give(&mut batch);
         }
         batch.attempts += 1;
         self.in_flight.push(batch.number);
@@ -118,28 +96,39 @@ impl Queue {
         batch
     }
 
-    /// Puts a batch back in its place.
+    /// Puts a batch back in its place. One behind others goes after them anyway and does not hold them up.
     pub(super) fn requeue(&mut self, batch: Batch, at: Instant) {
         self.resolve(batch.number);
         let place = self.waiting.partition_point(|other| other.number < batch.number);
         self.waiting.insert(place, batch);
-        self.not_before = Some(self.not_before.map_or(at, |before| before.max(at)));
+        if place == 0 {
+            self.not_before = Some(self.not_before.map_or(at, |before| before.max(at)));
+        }
     }
 
-    pub(super) fn resolve(&mut self, number: Number) {
+    /// Puts halves in the place of the whole, which was in flight.
+    pub(super) fn replace(&mut self, whole: Number, halves: [Batch; 2], at: Instant) {
+        self.resolve(whole);
+        self.sequences.halve(whole, [halves[0].number, halves[1].number]);
+        halves.into_iter().for_each(|half| self.requeue(half, at));
+    }
+
+    /// Forgets a batch that is done.
+    pub(super) fn finish(&mut self, batch: &Batch, delivered: bool) {
+        self.resolve(batch.number);
+        if delivered {
+            self.sequences.deliver(batch);
+        } else {
+            self.sequences.lose(batch.number);
+        }
+    }
+
+    /// See [`Sequences::bump_epoch_for`].
+    pub(super) fn bump_epoch_for(&mut self, batch: &Batch) -> bool {
+        self.sequences.bump_epoch_for(batch)
+    }
+
+    fn resolve(&mut self, number: Number) {
         self.in_flight.retain(|other| *other != number);
-    }
-
-    pub(super) fn has_older(&self, number: Number) -> bool {
-        self.in_flight.iter().any(|other| *other < number)
-            || self.waiting.front().is_some_and(|front| front.number < number)
-    }
-
-    pub(super) fn bump_epoch(&mut self) {
-        self.bumping = self.identity.is_some();
-    }
-
-    pub(super) fn identity(&self) -> Option<Identity> {
-        self.identity.filter(|_| !self.bumping)
     }
 }

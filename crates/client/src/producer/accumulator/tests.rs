@@ -56,6 +56,35 @@ impl Bench {
         self
     }
 
+    /// One with a producer that the broker knows in partition 0: batch 1 with sequence 0 was delivered.
+    fn known() -> Self {
+        let mut bench = Self::new(true);
+        bench.append(0, 10);
+        let first = bench.at(5).drain().0.remove(0);
+        bench.accumulator.finish(&first, true);
+        bench
+    }
+
+    /// Sends so many batches of one record to partition 0 as far as they may go.
+    fn send(&mut self, count: usize) -> Vec<Batch> {
+        for _ in 0..count {
+            self.append(0, 150);
+        }
+        let now = self.now + self.accumulator.settings.linger;
+        self.now = now;
+        let mut sent = Vec::new();
+        loop {
+            match self.drain().0 {
+                batches if batches.is_empty() => return sent,
+                batches => sent.extend(batches),
+            }
+        }
+    }
+
+    fn requeue(&mut self, batch: Batch) {
+        self.accumulator.requeue(batch, self.now);
+    }
+
     /// The batches that are due: partition, number, epoch and sequence.
     fn drain(&mut self) -> (Vec<Batch>, Plan) {
         let mut plan = self.accumulator.drain(self.now, &self.metadata, false, |_| Capacity::Free);
@@ -129,27 +158,49 @@ fn a_request_has_one_batch_of_each_partition_and_is_bounded() {
 
 #[test]
 fn retries_keep_the_order() {
-    let mut bench = Bench::new(true);
-    for _ in 0..4 {
-        bench.append(0, 150);
-    }
-    bench.at(5);
-    let mut sent: Vec<Batch> = Vec::new();
-    for _ in 0..3 {
-        sent.extend(bench.drain().0);
-    }
-    assert_eq!(stamps(&sent), [(0, 0), (0, 1), (0, 2)]);
+    let mut bench = Bench::known();
+    let mut sent = bench.send(3);
+    assert_eq!(stamps(&sent), [(0, 1), (0, 2), (0, 3)]);
+    bench.append(0, 150);
     // The second fails first, and must wait for the first, which is still in flight; so must the fourth, behind it.
-    let now = bench.now;
-    bench.accumulator.requeue(sent.remove(1), now);
+    bench.requeue(sent.remove(1));
     assert_eq!(numbers(&bench.drain().0), [0u64; 0]);
-    bench.accumulator.requeue(sent.remove(0), now);
+    bench.requeue(sent.remove(0));
     let again = bench.drain().0;
-    assert_eq!((numbers(&again), stamps(&again)), (vec![1], vec![(0, 0)]));
+    assert_eq!((numbers(&again), stamps(&again)), (vec![2], vec![(0, 1)]));
     assert_eq!(numbers(&bench.drain().0), [0u64; 0]);
-    bench.accumulator.finish(&again[0]);
-    assert_eq!(numbers(&bench.drain().0), [2]);
-    assert_eq!(stamps(&bench.drain().0), [(0, 3)], "the fourth follows with the next sequence");
+    bench.accumulator.finish(&again[0], true);
+    assert_eq!(numbers(&bench.drain().0), [3]);
+    assert_eq!(stamps(&bench.at(50).drain().0), [(0, 4)], "the fourth follows with the next sequence");
+}
+
+#[test]
+fn nothing_follows_a_producers_first_batch_until_the_broker_has_it() {
+    let mut bench = Bench::new(true);
+    let first = bench.send(3);
+    assert_eq!(stamps(&first), [(0, 0)], "without it the broker would take the second");
+    bench.accumulator.finish(&first[0], true);
+    assert_eq!(stamps(&bench.send(0)), [(0, 1), (0, 2)]);
+    assert_eq!(Bench::new(false).send(3).len(), 3);
+}
+
+#[test]
+fn what_may_be_sent_again_stays_among_the_last_five() {
+    let mut bench = Bench::known();
+    let mut sent = bench.send(7);
+    assert_eq!(stamps(&sent), [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]);
+    // The broker has all, but the first one's answer is lost.
+    let oldest = sent.remove(0);
+    sent.iter().for_each(|batch| bench.accumulator.finish(batch, true));
+    bench.requeue(oldest);
+    let again = bench.send(0);
+    assert_eq!(stamps(&again), [(0, 1)], "a sixth would make the broker forget it");
+    assert!(
+        !bench.accumulator.bump_epoch_for(&again[0]),
+        "the broker has what is behind it, hence itself too"
+    );
+    bench.accumulator.finish(&again[0], true);
+    assert_eq!(stamps(&bench.send(0)), [(0, 6), (0, 7)]);
 }
 
 #[test]
@@ -166,24 +217,44 @@ fn a_retry_waits_for_its_backoff() {
 
 #[test]
 fn a_new_epoch_starts_when_nothing_is_in_flight() {
-    let mut bench = Bench::new(true);
-    for _ in 0..3 {
-        bench.append(0, 150);
-    }
-    let first = bench.drain().0;
-    let second = bench.drain().0;
-    bench.accumulator.bump_epoch(&first[0].partition.clone());
-    bench.accumulator.finish(&first[0]);
-    bench.at(5);
-    assert_eq!(numbers(&bench.drain().0), [0u64; 0], "the second may still be appended under the old epoch");
-    let now = bench.now;
-    bench.accumulator.requeue(second.into_iter().next().unwrap(), now);
-    let again = bench.drain().0;
+    let mut bench = Bench::known();
+    let mut sent = bench.send(3);
+    assert!(!bench.accumulator.bump_epoch_for(&sent[1]), "the one before it may still arrive");
+    assert!(bench.accumulator.bump_epoch_for(&sent[0]));
+    assert!(!bench.accumulator.bump_epoch_for(&sent[0]), "once");
+    bench.requeue(sent.remove(0));
+    bench.requeue(sent.remove(0));
+    assert!(bench.send(0).is_empty(), "the third may still be appended under the old epoch");
+    bench.requeue(sent.remove(0));
+    let again = bench.send(0);
     assert_eq!((numbers(&again), stamps(&again)), (vec![2], vec![(1, 0)]));
-    assert_eq!(stamps(&bench.drain().0), [(1, 1)]);
+    bench.accumulator.finish(&again[0], true);
+    let again = bench.drain().0;
+    assert_eq!((numbers(&again), stamps(&again)), (vec![3], vec![(1, 1)]));
     // The other partition begins under the epoch that is current now.
     bench.append(1, 150);
-    assert_eq!(stamps(&bench.at(10).drain().0), [(1, 0)]);
+    assert_eq!(stamps(&bench.at(100).drain().0), [(1, 0)]);
+}
+
+#[test]
+fn behind_a_lost_batch_the_others_keep_their_sequences_until_the_broker_misses_it() {
+    for broker_has_it in [true, false] {
+        let mut bench = Bench::known();
+        let mut sent = bench.send(2);
+        bench.accumulator.finish(&sent.remove(0), false);
+        bench.requeue(sent.remove(0));
+        let mut again = bench.send(1);
+        assert_eq!(stamps(&again), [(0, 2)], "nothing new goes before it is known what the broker expects");
+        if !broker_has_it {
+            assert!(bench.accumulator.bump_epoch_for(&again[0]));
+            bench.requeue(again.remove(0));
+            again = bench.send(0);
+            assert_eq!(stamps(&again), [(1, 0)]);
+        }
+        bench.accumulator.finish(&again[0], true);
+        let expect = if broker_has_it { (0, 3) } else { (1, 1) };
+        assert_eq!(stamps(&bench.send(0)), [expect]);
+    }
 }
 
 #[test]
@@ -202,18 +273,15 @@ fn nothing_goes_without_a_producer_id_or_a_leader() {
 
 #[test]
 fn batches_expire() {
-    let mut bench = Bench::new(true);
+    let mut bench = Bench::known();
+    let sent = bench.send(1);
     bench.append(0, 10);
-    let sent = bench.at(5).drain().0;
-    bench.append(0, 10);
-    let (batches, plan) = bench.at(10_005).drain();
-    assert_eq!((numbers(&batches), numbers(&plan.expired)), (vec![], vec![2]));
+    let (batches, plan) = bench.at(10_015).drain();
+    assert_eq!((numbers(&batches), numbers(&plan.expired)), (vec![], vec![3]));
     // Its outcome is unknown once it was sent: the partition goes on under a new epoch.
-    let now = bench.now;
-    bench.accumulator.requeue(sent.into_iter().next().unwrap(), now);
-    assert_eq!(numbers(&bench.drain().1.expired), [1]);
-    bench.append(0, 150);
-    assert_eq!(stamps(&bench.at(10_010).drain().0), [(1, 0)]);
+    bench.requeue(sent.into_iter().next().unwrap());
+    assert_eq!(numbers(&bench.drain().1.expired), [2]);
+    assert_eq!(stamps(&bench.send(1)), [(1, 0)]);
 }
 
 #[test]
@@ -224,7 +292,7 @@ fn a_flush_hurries_and_closing_refuses() {
     assert!(bench.accumulator.unfinished_up_to(last).is_some());
     let sent = bench.drain().0;
     assert_eq!(numbers(&sent), [1]);
-    bench.accumulator.finish(&sent[0]);
+    bench.accumulator.finish(&sent[0], true);
     assert!(bench.accumulator.unfinished_up_to(last).is_none());
     bench.accumulator.end_flush();
     assert!(bench.accumulator.is_empty());
@@ -245,27 +313,45 @@ fn an_unknown_partition_is_refused() {
 
 #[test]
 fn a_batch_that_is_too_large_goes_again_in_halves() {
-    let mut bench = Bench::new(true);
+    let mut bench = Bench::known();
     for _ in 0..4 {
         bench.append(0, 20);
     }
-    let mut whole = bench.at(5).drain().0.remove(0);
+    let mut whole = bench.at(10).drain().0.remove(0);
     let _ = whole.bytes(&mut wire::compress::Compressors::new());
-    bench.append(0, 150);
-    let behind = bench.at(10).drain().0;
-    assert_eq!(stamps(&behind), [(0, 4)]);
+    let behind = bench.send(1).remove(0);
+    assert_eq!(behind.stamped.map(|(_, sequence)| sequence.0), Some(5));
     let (number, now) = (whole.number, bench.now);
     let halves = whole.halves(Compression::None, &mut wire::compress::Decompressors::new());
     bench.accumulator.replace(number, halves, now);
-    // What is behind them failed as it had to, and goes after them.
-    bench.accumulator.requeue(behind.into_iter().next().unwrap(), now);
+    // What is behind them failed as it had to, and goes after them without holding them up.
+    let later = bench.now + Duration::from_secs(1);
+    bench.accumulator.requeue(behind, later);
     let mut order = Vec::new();
     for _ in 0..3 {
         let sent = bench.drain().0;
         order.extend(stamps(&sent));
         assert!(bench.drain().0.is_empty(), "one after the other");
-        bench.accumulator.finish(&sent[0]);
+        bench.accumulator.finish(&sent[0], true);
     }
-    assert_eq!(order, [(0, 0), (0, 2), (0, 4)]);
+    assert_eq!(order, [(0, 1), (0, 3), (0, 5)]);
     assert!(bench.accumulator.is_empty());
+}
+
+#[test]
+fn a_half_has_its_sequences_and_takes_no_more_records() {
+    let mut bench = Bench::known();
+    bench.append(0, 20);
+    bench.append(0, 20);
+    let mut whole = bench.at(10).drain().0.remove(0);
+    let _ = whole.bytes(&mut wire::compress::Compressors::new());
+    let (number, now) = (whole.number, bench.now);
+    let halves = whole.halves(Compression::None, &mut wire::compress::Decompressors::new());
+    bench.accumulator.replace(number, halves, now);
+    assert!(bench.append(0, 20), "a new batch is begun");
+    let first = bench.drain().0;
+    bench.accumulator.finish(&first[0], true);
+    let second = bench.drain().0;
+    assert_eq!(stamps(&second), [(0, 2)]);
+    assert!(bench.accumulator.bump_epoch_for(&second[0]), "it is the oldest that is out");
 }
