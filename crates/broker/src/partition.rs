@@ -51,6 +51,9 @@ pub struct PartitionShared {
     waiters: Mutex<Vec<Arc<FetchWaiter>>>,
 }
 
+/// More bytes than any fetch wants.
+const WAKE: i64 = i64::MAX / 2;
+
 /// A fetch that waits for bytes, in as many partitions as it asked for.
 pub struct FetchWaiter {
     wanted: AtomicI64,
@@ -136,7 +139,7 @@ impl PartitionShared {
     pub fn wake_all(&self) {
         let waiters = std::mem::take(&mut *self.waiters());
         for waiter in waiters {
-            waiter.arrived(i64::MAX / 2);
+            waiter.arrived(WAKE);
         }
     }
 
@@ -168,11 +171,14 @@ impl FetchWaiter {
 
     /// Counts `bytes`; true when the waiter has what it wanted and can be let go of.
     fn arrived(&self, bytes: i64) -> bool {
-        let before = self.wanted.fetch_sub(bytes.max(1), Ordering::AcqRel);
-        if before > 0 && before <= bytes.max(1) {
+        let bytes = bytes.max(1);
+        // Every partition that it waits in may count before it is looked at: what is enough must stay enough.
+        let before =
+            self.wanted.update(Ordering::AcqRel, Ordering::Acquire, |wanted| wanted.saturating_sub(bytes));
+        if before > 0 && before <= bytes {
             self.waker.wake_by_ref();
         }
-        before <= bytes.max(1)
+        before <= bytes
     }
 }
 
@@ -188,6 +194,15 @@ mod tests {
         assert!(waiter.arrived(40));
         assert!(waiter.is_done());
         assert!(waiter.arrived(1), "later advances let go of it too");
+    }
+
+    #[test]
+    fn a_waiter_that_many_partitions_wake_stays_done() {
+        let waiter = FetchWaiter::new(1, Waker::noop().clone());
+        for _ in 0..5 {
+            assert!(waiter.arrived(WAKE));
+            assert!(waiter.is_done());
+        }
     }
 
     #[test]
