@@ -23,7 +23,7 @@ use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, IoContext};
 use crate::log::{Checkpoint, Log, LogSpec, Recovery};
-use crate::meta_properties::MetaProperties;
+use crate::meta_properties::{self, MetaProperties};
 use crate::partition_metadata;
 
 /// Kafka's name for the file that is locked.
@@ -246,18 +246,32 @@ impl LogDir {
 }
 
 /// Makes the directory and those above it; none of their names is lost by a crash.
+///
+/// One that was formatted went through this before. Of any other nobody knows how far an earlier start came with it, so
+/// that all names above it are synced, the old ones too.
 fn create_durably(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
-    let is_missing =
-        |path: &&Path| matches!(disk.metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound);
-    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let meta = path.join(meta_properties::FILE_NAME);
+    match disk.metadata(&meta) {
+        Ok(_) => return Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(error).context("look for", &meta),
+    }
     disk.create_dir_all(path).context("create", path)?;
-    for created in missing {
+    for parent in path.ancestors().skip(1) {
         // A relative path of one part is in the working directory.
-        let parent =
-            created.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        disk.sync_dir(parent).context("sync", parent)?;
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match disk.sync_dir(parent) {
+            // Where this node may not read, or where nothing is ever written, it made no directory.
+            Err(error) if is_not_ours(&error) => break,
+            result => result.context("sync", parent)?,
+        }
     }
     Ok(())
+}
+
+fn is_not_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | InvalidInput | ReadOnlyFilesystem)
 }
 
 /// A checkpoint that cannot be read is as good as none: logs are then recovered from their begin.

@@ -1,10 +1,12 @@
 //! A whole log directory.
 
+use std::io;
+
 use base::ids::{BrokerEpoch, DirectoryId, NodeId};
 
 use super::*;
 use crate::directory::DirKind;
-use crate::disk::memory::Crash;
+use crate::disk::memory::{Crash, Fault};
 use crate::error::Error;
 use crate::log_dir::LogDir;
 use crate::meta_properties::MetaProperties;
@@ -62,6 +64,29 @@ fn a_stop_is_clean_only_to_the_end() {
     drop(dir);
     let dir = LogDir::open(disk.shared(), DATA).unwrap();
     assert_eq!(dir.clean_shutdown(), None, "the mark was gone for good before a log was opened");
+}
+
+#[test]
+fn its_name_survives_whatever_failed_while_it_was_made() {
+    let path = "/srv/kafka/data";
+    let operations = {
+        let disk = MemoryDisk::new();
+        drop(LogDir::open(disk.shared(), path).unwrap());
+        disk.operations()
+    };
+    assert!(operations > 5, "{operations} operations");
+    for at in 0..operations {
+        let disk = MemoryDisk::new();
+        disk.plan(Fault::Once { at, error: io::ErrorKind::Other });
+        let first = LogDir::open(disk.shared(), path);
+        assert!(first.is_err(), "operation {at} failed, and nobody was told");
+        let mut dir = LogDir::open(disk.shared(), path).unwrap();
+        dir.format(MetaProperties::new("c", NodeId(1), DirectoryId::LOST)).unwrap();
+        drop(dir);
+        disk.crash(Crash::LoseUnsynced);
+        let dir = LogDir::open(disk.shared(), path).unwrap();
+        assert!(dir.meta().is_some(), "operation {at} failed, and the directory was gone after a crash");
+    }
 }
 
 #[test]
