@@ -44,15 +44,18 @@ impl AckedSurvives {
         let keeps_all = self.durable || self.worst < Ending::PowerLost;
         let logs: HashMap<&Place, &LogState> = logs.iter().map(|log| (&log.place, log)).collect();
         for (place, told) in &mut self.told {
-            let Some(topic) = ledger.topic(&place.topic).filter(|topic| !topic.doomed) else { continue };
-            if let Some(log) = logs.get(place).filter(|_| topic.retained) {
+            let topic = ledger.topic(&place.topic);
+            if let Some(log) = logs.get(place).filter(|_| topic.is_some_and(|topic| topic.retained)) {
                 *told = told.split_off(&log.ends.log_start.0);
             }
             let found: HashMap<i64, RecordId> = match logs.get(place).map(|log| &log.records) {
                 Some(Ok(records)) => records.iter().map(|seen| (seen.offset, seen.record)).collect(),
                 Some(Err(_)) | None => HashMap::new(),
             };
+            // Somebody asked for its deletion, which may happen later: it may be gone, but what is there counts.
+            let is_doomed = topic.is_none_or(|topic| topic.doomed) && !logs.contains_key(place);
             let kept_below = match keeps_all {
+                _ if is_doomed => 0,
                 true => i64::MAX,
                 false => self.durable_ends.get(place).copied().unwrap_or(0),
             };
