@@ -38,5 +38,6 @@ pub fn log_config(topic: &TopicConfig, broker: &BrokerConfig) -> LogConfig {
         },
         file_delete_delay_ms: topic.file_delete_delay_ms,
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
+        ..LogConfig::default()
     }
 }

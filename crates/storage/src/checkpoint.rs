@@ -24,6 +24,8 @@ pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// High watermarks.
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// First offsets that were not compacted yet, of partitions that were compacted.
+pub const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 
 /// Offsets by partition.
 pub type Offsets = BTreeMap<TopicPartition, Offset>;

@@ -36,6 +36,14 @@ pub struct LogConfig {
     pub timestamp_after_max_ms: i64,
     /// `cleanup.policy`.
     pub cleanup_policy: CleanupPolicy,
+    /// `min.cleanable.dirty.ratio`: a larger share of the log must be uncompacted before it is compacted.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: segments with a younger record are not compacted.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a log with an older uncompacted record is compacted whatever its ratio.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a deleted key's last record stays once the log was compacted over it.
+    pub delete_retention_ms: i64,
     /// `compression.type` with its level; `None` is `producer`: batches stay as they were sent.
     pub compression: Option<Compression>,
     /// `file.delete.delay.ms`: how long a deleted segment's file stays, so that readers can finish.
@@ -79,6 +87,10 @@ impl Default for LogConfig {
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: 60 * 60 * 1000,
             cleanup_policy: CleanupPolicy::DELETE,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: DAY_MS,
             compression: None,
             file_delete_delay_ms: 60_000,
             producer_id_expiration_ms: DAY_MS,

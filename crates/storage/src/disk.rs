@@ -28,6 +28,9 @@ pub trait File: RangeFile {
     /// Cuts the file, or extends it with zeros.
     fn set_len(&self, length: u64) -> io::Result<()>;
 
+    /// Sets when it was last written.
+    fn set_modified(&self, modified: WallTime) -> io::Result<()>;
+
     /// Its length in bytes.
     fn len(&self) -> io::Result<u64>;
 

@@ -73,6 +73,12 @@ impl<E: Entry> Index<E> {
         Self { file: LazyFile::default(), state: Mutex::new(State::new(Some(0))) }
     }
 
+    /// The index of a new segment whose file is there and empty, under whatever name.
+    pub(crate) fn new_in(file: Arc<dyn File>) -> Self {
+        let state = State { exists: true, ..State::new(Some(0)) };
+        Self { file: LazyFile::of(file), state: Mutex::new(state) }
+    }
+
     /// The index whose entries are all in its file.
     pub(crate) fn in_file() -> Self {
         Self { file: LazyFile::default(), state: Mutex::new(State::new(None)) }

@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod checkpoint;
+pub mod clean;
 pub mod clean_shutdown;
 pub mod config;
 pub mod directory;

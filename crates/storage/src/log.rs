@@ -17,6 +17,7 @@ use base::ids::{LeaderEpoch, Offset, TopicId};
 use base::time::{Now, WallTime};
 
 use crate::append::Staged;
+use crate::clean::Cleaning;
 use crate::config::LogConfig;
 use crate::directory::TopicPartition;
 use crate::disk::Disk;
@@ -41,6 +42,8 @@ pub struct Recovery {
     pub log_start: Offset,
     /// The high watermark last written down; clamped to what the log holds.
     pub high_watermark: Offset,
+    /// Everything below was compacted; `None` if the log never was.
+    pub first_dirty: Option<Offset>,
 }
 
 /// What a log is and where.
@@ -82,6 +85,10 @@ pub struct Log {
     pub(crate) snapshots: Vec<Offset>,
     pub(crate) deleted: Vec<Deleted>,
     pub(crate) offline: bool,
+    /// Everything below was compacted; `None` if the log never was.
+    pub(crate) first_dirty: Option<Offset>,
+    /// The compaction under way.
+    pub(crate) cleaning: Cleaning,
 }
 
 /// What only the owner knows of the segment that is appended to.
@@ -118,6 +125,7 @@ impl Recovery {
         recovery_point: Offset::ZERO,
         log_start: Offset::ZERO,
         high_watermark: Offset::ZERO,
+        first_dirty: None,
     };
 }
 
@@ -149,6 +157,7 @@ impl Log {
 
     /// Takes another configuration.
     pub fn update_config(&mut self, config: Arc<LogConfig>) {
+        self.reader.view().config = config.clone();
         self.config = config;
     }
 
@@ -210,6 +219,7 @@ impl Log {
     /// # Errors
     /// The disk failed: the directory must not be marked.
     pub fn close(mut self, now: Now) -> Result<Checkpoint, Error> {
+        self.cleaning.cancel();
         // A part of what could not be written may be there.
         self.check_online()?;
         self.write_staged(now)?;
@@ -231,6 +241,7 @@ impl Log {
             recovery_point: self.recovery_point(),
             log_start: (self.ends.log_start > first_base).then_some(self.ends.log_start),
             high_watermark: self.ends.high_watermark,
+            first_dirty: self.first_dirty,
         }
     }
 
@@ -247,6 +258,7 @@ impl Log {
         view.ends = self.ends;
         view.active_size = self.active.segment.size();
         view.segments = segments.into();
+        view.first_dirty = self.first_dirty;
         view.recent.clear();
     }
 
@@ -286,6 +298,8 @@ pub struct Checkpoint {
     pub log_start: Option<Offset>,
     /// The high watermark.
     pub high_watermark: Offset,
+    /// Everything below was compacted; `None` if the log never was.
+    pub first_dirty: Option<Offset>,
 }
 
 /// The parts of a log that opening puts together.
@@ -301,6 +315,7 @@ pub(crate) struct Parts {
     pub(crate) epochs_changed: bool,
     pub(crate) snapshots: Vec<Offset>,
     pub(crate) durability: Durability,
+    pub(crate) first_dirty: Option<Offset>,
 }
 
 impl Parts {
@@ -311,6 +326,8 @@ impl Parts {
             active_size: self.active.segment.size(),
             segments: self.segments.into(),
             recent: Default::default(),
+            config: self.spec.config.clone(),
+            first_dirty: self.first_dirty,
         };
         let reader = LogReader::new(self.home.clone(), view, self.epochs);
         let mut log = Log {
@@ -331,6 +348,8 @@ impl Parts {
             snapshots: self.snapshots,
             deleted: Vec::new(),
             offline: false,
+            first_dirty: self.first_dirty,
+            cleaning: Cleaning::default(),
         };
         log.set_high_watermark(self.ends.high_watermark);
         log

@@ -45,6 +45,7 @@ pub struct LogDir {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
+    first_dirty: Offsets,
 }
 
 /// A directory that may hold a partition.
@@ -79,6 +80,7 @@ impl LogDir {
             recovery_points: read(checkpoint::RECOVERY_POINTS)?,
             log_starts: read(checkpoint::LOG_STARTS)?,
             high_watermarks: read(checkpoint::HIGH_WATERMARKS)?,
+            first_dirty: read(checkpoint::FIRST_DIRTY)?,
             _lock: lock,
             disk,
             path,
@@ -179,6 +181,7 @@ impl LogDir {
             recovery_point: of(&self.recovery_points),
             log_start: of(&self.log_starts),
             high_watermark: of(&self.high_watermarks),
+            first_dirty: self.first_dirty.get(partition).copied(),
         }
     }
 
@@ -207,20 +210,37 @@ impl LogDir {
         Log::open(spec, self.recovery(&partition.topic_partition), now)
     }
 
-    /// Replaces the three checkpoints by what all logs of the directory say now.
+    /// Replaces the checkpoints by what all logs of the directory say now.
     ///
     /// # Errors
     /// The disk failed; each file is the old or the new one.
     pub fn write_checkpoints(&self, logs: &[Checkpoint]) -> Result<(), Error> {
-        let write = |name: &str, offsets: Offsets| {
-            checkpoint::write_offsets(&*self.disk, &self.path.join(name), &offsets)
-        };
-        let all = |offset: fn(&Checkpoint) -> Option<Offset>| -> Offsets {
-            logs.iter().filter_map(|log| Some((log.topic_partition.clone(), offset(log)?))).collect()
-        };
-        write(checkpoint::LOG_STARTS, all(|log| log.log_start))?;
-        write(checkpoint::RECOVERY_POINTS, all(|log| Some(log.recovery_point)))?;
-        write(checkpoint::HIGH_WATERMARKS, all(|log| Some(log.high_watermark)))
+        self.write_checkpoint(checkpoint::LOG_STARTS, logs, |log| log.log_start)?;
+        self.write_checkpoint(checkpoint::RECOVERY_POINTS, logs, |log| Some(log.recovery_point))?;
+        self.write_checkpoint(checkpoint::HIGH_WATERMARKS, logs, |log| Some(log.high_watermark))?;
+        self.write_first_dirty(logs)
+    }
+
+    /// Replaces the checkpoint of compaction alone. A directory in which nothing was ever compacted has none.
+    ///
+    /// # Errors
+    /// The disk failed; the file is the old or the new one.
+    pub fn write_first_dirty(&self, logs: &[Checkpoint]) -> Result<(), Error> {
+        if self.first_dirty.is_empty() && logs.iter().all(|log| log.first_dirty.is_none()) {
+            return Ok(());
+        }
+        self.write_checkpoint(checkpoint::FIRST_DIRTY, logs, |log| log.first_dirty)
+    }
+
+    fn write_checkpoint(
+        &self,
+        name: &str,
+        logs: &[Checkpoint],
+        offset: fn(&Checkpoint) -> Option<Offset>,
+    ) -> Result<(), Error> {
+        let offsets =
+            logs.iter().filter_map(|log| Some((log.topic_partition.clone(), offset(log)?))).collect();
+        checkpoint::write_offsets(&*self.disk, &self.path.join(name), &offsets)
     }
 
     /// Marks the directory as cleanly left: `logs` are all of its logs, closed.

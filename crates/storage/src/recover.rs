@@ -135,6 +135,8 @@ impl Loading {
             let limit = found.get(index + 1).map(|next| next.base);
             if index < suspect && segment.indexes_are_sane()? {
                 self.segments.push(segment);
+                // What a recovered segment before this one left goes on here: it is replayed once all are there.
+                self.producers = None;
                 continue;
             }
             if index < suspect {
@@ -155,6 +157,7 @@ impl Loading {
     fn has_lost_end(&self, recovered: &Recovered, limit: Option<Offset>) -> bool {
         !self.recovery.clean
             && !self.config.cleanup_policy.compact
+            && self.recovery.first_dirty.is_none()
             && limit.is_some_and(|limit| recovered.end < limit)
     }
 
@@ -328,6 +331,7 @@ impl Loading {
             epochs_changed: self.epochs_changed,
             snapshots: self.snapshots,
             durability: self.durability,
+            first_dirty: self.recovery.first_dirty,
         }
         .assemble()
     }

@@ -10,15 +10,11 @@ use std::sync::Arc;
 use base::ids::Offset;
 use base::time::{MonoTime, Now};
 
-use crate::directory::{FileKind, suffix, with_suffix};
+use crate::directory::{suffix, with_suffix};
 use crate::disk::remove_if_there;
 use crate::error::{Error, IoContext};
 use crate::log::Log;
-use crate::segment::Segment;
-
-/// The kinds of files that belong to one segment. The log goes first: without it the others are seen to be left over.
-const SEGMENT_FILES: [FileKind; 4] =
-    [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::TransactionIndex];
+use crate::segment::{SEGMENT_FILES, Segment};
 
 /// A renamed file that waits to be removed.
 pub(crate) struct Deleted {
@@ -135,16 +131,13 @@ impl Log {
 
     /// The largest timestamp of a segment's records; of one without timestamps, when its file was last written.
     fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64, Error> {
-        let known = if Arc::ptr_eq(segment, &self.active.segment) {
-            self.active.max_timestamp.0
-        } else {
-            segment.last_time()?.map_or(-1, |entry| entry.timestamp)
-        };
-        if known >= 0 {
-            return Ok(known);
+        if !Arc::ptr_eq(segment, &self.active.segment) {
+            return segment.largest_timestamp();
         }
-        let path = self.home.path(FileKind::Log, segment.base());
-        Ok(self.home.disk().metadata(&path).context("look at", &path)?.modified.0)
+        match self.active.max_timestamp.0 {
+            known @ 0.. => Ok(known),
+            _ => Ok(segment.modified()?.0),
+        }
     }
 
     fn delete_segments(&mut self, count: usize, now: Now) -> Result<(), Error> {
@@ -193,10 +186,6 @@ impl Log {
 
     /// Removes the files of a segment that nobody ever read.
     pub(crate) fn remove_segment_files(&self, segment: &Segment) -> Result<(), Error> {
-        for kind in SEGMENT_FILES {
-            let path = self.home.path(kind, segment.base());
-            remove_if_there(self.home.disk(), &path).context("remove", &path)?;
-        }
-        Ok(())
+        segment.remove_files("")
     }
 }

@@ -13,7 +13,7 @@ use crate::disk::{File, read_full};
 
 /// Bytes that a walk over headers reads at once: what usually lies between two entries of the offset index.
 const HEADER_CHUNK: usize = 4096;
-/// Bytes that a walk over whole batches reads at once.
+/// Bytes that a walk over whole batches reads at once, unless it is told otherwise.
 const BATCH_CHUNK: usize = 256 * 1024;
 
 /// Where a batch stands, and what its header says.
@@ -99,11 +99,19 @@ pub(crate) struct Scan {
     /// Bytes of the file from `buffer_at`.
     buffer: Vec<u8>,
     buffer_at: u64,
+    /// Bytes that a walk over whole batches reads at once.
+    batch_chunk: usize,
 }
 
 impl Scan {
     pub(crate) fn new(file: Arc<dyn File>, position: u64, end: u64) -> Self {
-        Self { file, position, end, buffer: Vec::new(), buffer_at: position }
+        Self { file, position, end, buffer: Vec::new(), buffer_at: position, batch_chunk: BATCH_CHUNK }
+    }
+
+    /// Reads `chunk` bytes at once when it walks over whole batches; a larger batch is read as a whole.
+    pub(crate) fn reading(mut self, chunk: usize) -> Self {
+        self.batch_chunk = chunk;
+        self
     }
 
     /// The next batch's header; only its length and magic were checked.
@@ -133,12 +141,12 @@ impl Scan {
     /// The next batch with all its bytes; its checksum was compared.
     pub(crate) fn next_whole(&mut self) -> io::Result<Step<(BatchAt, &[u8])>> {
         let at = self.position;
-        match self.header(BATCH_CHUNK)? {
+        match self.header(self.batch_chunk)? {
             Step::End => Ok(Step::End),
             Step::Bad(bad) => Ok(Step::Bad(bad)),
             Step::Batch(batch) => {
                 self.position = at;
-                let bytes = self.bytes(batch.size, BATCH_CHUNK)?;
+                let bytes = self.bytes(batch.size, self.batch_chunk)?;
                 let (valid, short) =
                     (bytes.len() == batch.size && is_crc_valid(bytes, batch.magic), bytes.len());
                 if !valid {

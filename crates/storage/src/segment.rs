@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use base::ids::Offset;
+use base::time::WallTime;
 
 use crate::directory::FileKind;
 use crate::disk::{File, OpenMode};
@@ -19,6 +20,9 @@ use crate::index::{OffsetEntry, OffsetIndex, TimeEntry, TimeIndex};
 use crate::scan::{BatchAt, Scan, Step};
 
 mod aborts;
+mod cleaned;
+
+pub(crate) use self::cleaned::SEGMENT_FILES;
 
 /// A segment of a log.
 pub(crate) struct Segment {
@@ -171,6 +175,20 @@ impl Segment {
         self.on_times("read", |index| index.last(&self.home, self.base))
     }
 
+    /// The largest timestamp of a closed segment's records; without timestamps, when its file was last written.
+    pub(crate) fn largest_timestamp(&self) -> Result<i64, Error> {
+        match self.last_time()? {
+            Some(entry) if entry.timestamp >= 0 => Ok(entry.timestamp),
+            _ => Ok(self.modified()?.0),
+        }
+    }
+
+    /// When its file was last written.
+    pub(crate) fn modified(&self) -> Result<WallTime, Error> {
+        let path = self.path();
+        Ok(self.home.disk().metadata(&path).context("look at", &path)?.modified)
+    }
+
     /// The last offset up to which no record is younger than `timestamp`.
     pub(crate) fn time_floor(&self, timestamp: i64) -> Result<Option<TimeEntry>, Error> {
         self.on_times("search", |index| index.floor(&self.home, self.base, timestamp))
@@ -178,9 +196,15 @@ impl Segment {
 
     /// Bytes of the larger index.
     pub(crate) fn index_bytes(&self) -> Result<usize, Error> {
+        let (offsets, times) = self.indexes_bytes()?;
+        Ok(offsets.max(times))
+    }
+
+    /// Bytes of the offset index and of the time index.
+    pub(crate) fn indexes_bytes(&self) -> Result<(usize, usize), Error> {
         let offsets = self.on_offsets("read", |index| index.size_bytes(&self.home, self.base))?;
         let times = self.on_times("read", |index| index.size_bytes(&self.home, self.base))?;
-        Ok(offsets.max(times))
+        Ok((offsets, times))
     }
 
     /// Writes index entries that are only in memory.

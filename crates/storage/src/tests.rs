@@ -21,6 +21,7 @@ use crate::read::LogReader;
 
 mod apache;
 mod append;
+mod clean;
 mod crash_states;
 mod faults;
 mod log_dir;

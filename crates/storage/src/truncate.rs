@@ -109,6 +109,8 @@ impl Log {
     }
 
     fn cut_ends(&mut self, end: Offset) {
+        self.cleaning.cancel();
+        self.first_dirty = self.first_dirty.map(|first| first.min(end));
         self.next_offset = end;
         self.recovery_point = self.recovery_point.min(end);
         self.ends.log_end = end;

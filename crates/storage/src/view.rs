@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use base::ids::Offset;
 
+use crate::config::LogConfig;
 use crate::segment::Segment;
 
 /// How many of the newest batches are remembered with their positions.
@@ -36,6 +37,10 @@ pub(crate) struct View {
     pub(crate) segments: Arc<[Arc<Segment>]>,
     pub(crate) active_size: u64,
     pub(crate) recent: Recent,
+    /// What governs the log.
+    pub(crate) config: Arc<LogConfig>,
+    /// Everything below was compacted; `None` if the log never was.
+    pub(crate) first_dirty: Option<Offset>,
 }
 
 /// The newest batches of the active segment, oldest first, without a gap to its end.

@@ -123,6 +123,7 @@ impl LogDirs {
                 recovery_point: ends.durable_end,
                 log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
                 high_watermark: ends.high_watermark,
+                first_dirty: handle.shared.reader().first_dirty(),
             };
             let dir = handle.shared.reader().dir();
             let parent = dir.parent().map(Path::to_owned).unwrap_or_default();

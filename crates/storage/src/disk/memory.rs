@@ -259,6 +259,11 @@ impl File for MemoryFile {
         state.tree.set_len(self.inode, length, wall)
     }
 
+    fn set_modified(&self, modified: WallTime) -> io::Result<()> {
+        self.begin(Operation::Metadata)?.tree.set_modified(self.inode, modified);
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.begin(Operation::Metadata)?.tree.len(self.inode))
     }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base::time::WallTime;
 use rustix::fs::FlockOperation;
@@ -80,6 +80,11 @@ impl File for OsFile {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
+    }
+
+    fn set_modified(&self, modified: WallTime) -> io::Result<()> {
+        let since = Duration::from_millis(u64::try_from(modified.0).unwrap_or(0));
+        self.0.set_modified(UNIX_EPOCH + since)
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base::time::WallTime;
 use wire::piece::RangeFile;
 
 use super::memory::{Crash, MemoryDisk};
@@ -248,6 +249,11 @@ impl File for RecorderFile {
         self.below.set_len(length)?;
         self.recording.push(Change::SetLen { handle: self.handle, length });
         Ok(())
+    }
+
+    fn set_modified(&self, modified: WallTime) -> io::Result<()> {
+        // What depends on it survives a crash that loses it.
+        self.below.set_modified(modified)
     }
 
     fn len(&self) -> io::Result<u64> {

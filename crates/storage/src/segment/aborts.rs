@@ -25,7 +25,9 @@ impl Segment {
         }
         let path = self.home.path(FileKind::TransactionIndex, self.base);
         let bytes = read_file(self.home.disk(), &path).context("read", &path)?;
-        Ok(AbortedTransaction::decode_all(bytes.unwrap_or_default()))
+        // A reader who still sees a segment that was compacted away must not take its aborted records for committed.
+        let bytes = bytes.ok_or(io::ErrorKind::NotFound.into()).context("read", &path)?;
+        Ok(AbortedTransaction::decode_all(bytes))
     }
 
     /// Appends to the transaction index.

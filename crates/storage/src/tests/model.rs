@@ -161,6 +161,7 @@ impl World {
             recovery_point: checkpoint.recovery_point,
             log_start: checkpoint.log_start.unwrap_or(Offset::ZERO),
             high_watermark: checkpoint.high_watermark,
+            first_dirty: checkpoint.first_dirty,
         };
         self.checkpoint = Some(checkpoint);
         self.log = open(&self.disk, self.config.clone(), recovery, now(self.clock));
@@ -182,6 +183,7 @@ impl World {
             recovery_point: checkpoint.map_or(Offset::ZERO, |it| it.recovery_point),
             log_start: checkpoint.and_then(|it| it.log_start).unwrap_or(Offset::ZERO),
             high_watermark: checkpoint.map_or(Offset::ZERO, |it| it.high_watermark),
+            first_dirty: checkpoint.and_then(|it| it.first_dirty),
         };
         let is_lost = self.disk.metadata(&Path::new(DATA).join("t-0")).is_err();
         self.log = if is_lost {

@@ -188,6 +188,10 @@ impl Tree {
         Ok(())
     }
 
+    pub(super) fn set_modified(&mut self, id: InodeId, modified: WallTime) {
+        self.content_mut(id).modified = modified;
+    }
+
     pub(super) fn sync(&mut self, id: InodeId) {
         let content = self.content_mut(id);
         content.synced.resize(content.present.len(), 0);
