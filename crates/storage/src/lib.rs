@@ -20,6 +20,7 @@ pub mod partition_metadata;
 pub mod producers;
 pub mod read;
 pub mod sync;
+pub mod verify;
 
 mod home;
 mod index;

@@ -1,5 +1,7 @@
 //! `kafka-storage`: directories made a cluster's, or looked at.
 
+mod verify;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -40,12 +42,18 @@ pub(crate) const TOOL: Tool = Tool {
                 ),
             ),
             letter('S', value("add-scram", "ADD_SCRAM", "Not built yet.")),
+            value(
+                "directory",
+                "DIR",
+                "verify: this log directory, instead of those of --config; may be repeated.",
+            ),
         ],
         needs_arguments: true,
         commands: &[
             ("format", "Make the directories those of a node of a cluster."),
             ("info", "Show what the directories are."),
             ("random-uuid", "Print a random id."),
+            ("verify", "Check every batch, index and checkpoint of the directories; change nothing."),
         ],
     },
     run,
@@ -75,8 +83,9 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<()> {
         }
         Some("info") => info(&config(arguments)?, console),
         Some("format") => format(arguments, console),
+        Some("verify") => verify::run(&to_verify(arguments)?, console),
         Some(other) => usage(format!(
-            "kafka-storage: error: invalid choice: '{other}' (choose from 'info', 'format', 'random-uuid')"
+            "kafka-storage: error: invalid choice: '{other}' (choose from 'info', 'format', 'random-uuid', 'verify')"
         )),
         None => usage("kafka-storage: error: too few arguments"),
     }
@@ -99,6 +108,11 @@ fn directories(config: &NodeConfig) -> Vec<PathBuf> {
     all.sort();
     all.dedup();
     all
+}
+
+fn to_verify(arguments: &Arguments) -> Result<Vec<PathBuf>> {
+    let given: Vec<PathBuf> = arguments.each("directory").map(PathBuf::from).collect();
+    if given.is_empty() { Ok(directories(&config(arguments)?)) } else { Ok(given) }
 }
 
 fn format(arguments: &Arguments, console: &mut Console) -> Result<()> {

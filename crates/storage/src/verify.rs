@@ -1,0 +1,102 @@
+//! Walks a log directory and says what is wrong with it, whether Kafka or Ottla wrote it. Nothing is changed.
+//!
+//! ```text
+//! verify::root       whose directory it is, the clean mark, the checkpoints, every name
+//! verify::partition  a partition's files against each other: names, epochs, producer snapshots
+//! verify::segment    every batch with its checksum and records
+//! verify::indexes    in step with that walk: what the indexes say of the batches
+//! ```
+//! Invariant: what a crash may leave and the next start puts right without loss is told apart from what is wrong.
+
+mod indexes;
+mod partition;
+mod root;
+mod segment;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+use crate::error::Error;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A crash leaves this, or a task that goes on later: the next start deals with it and nothing is lost.
+    Left,
+    /// Something was changed, lost or swapped.
+    Wrong,
+}
+
+/// One thing found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// The byte where it begins, if it is in a file.
+    pub position: Option<u64>,
+    /// What it is, as the end of a sentence that begins with the path.
+    pub what: String,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(position) = self.position {
+            write!(f, " at {position}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// What a walk saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Everything found, in the order of the walk.
+    pub findings: Vec<Finding>,
+    /// Partitions walked, the metadata log's among them.
+    pub partitions: u64,
+    /// Their segments.
+    pub segments: u64,
+    /// Batches with the right checksum.
+    pub batches: u64,
+    /// Records in them; a wrapper of the formats 0 and 1 counts as one.
+    pub records: u64,
+    /// Bytes of all segments.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// Findings that are wrong.
+    pub fn wrong(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Wrong)
+    }
+
+    fn add(&mut self, severity: Severity, path: &Path, position: Option<u64>, what: impl Into<String>) {
+        self.findings.push(Finding { path: path.to_owned(), position, what: what.into(), severity });
+    }
+
+    /// A file that cannot be taken for what it should be.
+    fn add_damaged(&mut self, severity: Severity, path: &Path, error: &Error) {
+        match error {
+            Error::Corrupt { reason, .. } => self.add(severity, path, None, reason.clone()),
+            other => self.add(severity, path, None, other.to_string()),
+        }
+    }
+}
+
+/// Walks the log directory `dir`, which no process may be writing to; `on_partition` is told each partition's directory
+/// before it is walked.
+///
+/// # Errors
+/// The disk failed: the report would not be whole.
+pub fn verify(disk: &dyn Disk, dir: &Path, on_partition: &mut dyn FnMut(&Path)) -> Result<Report, Error> {
+    let mut report = Report::default();
+    root::verify(disk, dir, on_partition, &mut report)?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! A partition's files against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use base::ids::{LeaderEpoch, Offset, TopicId};
+use wire::compress::Decompressors;
+
+use super::segment::{self, Bounds};
+use super::{Report, Severity};
+use crate::checkpoint::read_lines;
+use crate::directory::{FileKind, suffix};
+use crate::disk::{Disk, read_file};
+use crate::epochs::{self, EpochStart};
+use crate::error::{Error, IoContext};
+use crate::partition_metadata;
+use crate::producers::Producers;
+use crate::scan::BatchAt;
+
+/// What the directory's mark and checkpoint say may be taken as it stands.
+#[derive(Clone, Copy)]
+pub(super) struct Trust {
+    /// The process that held the directory stopped cleanly.
+    pub(super) clean: bool,
+    /// Up to here everything was synced.
+    pub(super) recovery_point: Option<Offset>,
+    /// What lies before is only waiting to be removed.
+    pub(super) log_start: Option<Offset>,
+}
+
+/// What a partition holds.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Where its log begins and ends, when all of it can be read.
+    pub(super) extent: Option<Extent>,
+    pub(super) topic_id: Option<TopicId>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// After the last batch.
+    pub(super) end: Offset,
+}
+
+/// The partition's files by what they are.
+#[derive(Default)]
+struct Files {
+    segments: BTreeSet<Offset>,
+    snapshots: BTreeSet<Offset>,
+    indexes: BTreeMap<FileKind, BTreeSet<Offset>>,
+}
+
+pub(super) fn verify(
+    disk: &dyn Disk,
+    dir: &Path,
+    trust: Trust,
+    decompressors: &mut Decompressors,
+    report: &mut Report,
+) -> Result<Found, Error> {
+    report.partitions += 1;
+    let files = files(disk, dir, decompressors, report)?;
+    let epochs = Epochs::read(disk, dir, report)?;
+    let end = segments(disk, dir, &files, trust, &epochs, decompressors, report)?;
+    for (kind, bases) in &files.indexes {
+        for base in bases.difference(&files.segments) {
+            report.add(Severity::Wrong, &kind.path(dir, *base), None, "has no segment");
+        }
+    }
+    for at in &files.snapshots {
+        snapshot(disk, dir, *at, trust, end, report)?;
+    }
+    if let (Some(last), Some(end)) = (epochs.starts.last(), end)
+        && last.start > end
+    {
+        let what = format!("epoch {} begins at offset {}, and the log ends at {end}", last.epoch, last.start);
+        report.add(Severity::Wrong, &dir.join(epochs::FILE_NAME), None, what);
+    }
+    let has_records = end.is_some_and(|end| files.segments.first().is_some_and(|first| end > *first));
+    let topic_id = topic_id(disk, dir, has_records, report)?;
+    Ok(Found { extent: end.map(|end| Extent { end }), topic_id })
+}
+
+fn files(
+    disk: &dyn Disk,
+    dir: &Path,
+    decompressors: &mut Decompressors,
+    report: &mut Report,
+) -> Result<Files, Error> {
+    const KNOWN: [&str; 3] = [epochs::FILE_NAME, partition_metadata::FILE_NAME, "quorum-state"];
+    let mut files = Files::default();
+    for entry in disk.list(dir).context("list", dir)? {
+        let (path, name) = (dir.join(&entry.name), entry.name.as_str());
+        let waits = [suffix::DELETED, suffix::CLEANED, suffix::SWAP];
+        match FileKind::parse(name) {
+            Some((base, FileKind::Log)) => drop(files.segments.insert(base)),
+            Some((base, FileKind::ProducerSnapshot)) => drop(files.snapshots.insert(base)),
+            Some((base, kind)) => drop(files.indexes.entry(kind).or_default().insert(base)),
+            None if name.ends_with(".checkpoint") => segment::snapshot(disk, &path, decompressors, report)?,
+            None if KNOWN.contains(&name) => {}
+            None if waits.iter().any(|suffix| name.ends_with(suffix)) => {
+                report.add(Severity::Left, &path, None, "is left of a removal or a compaction");
+            }
+            None => report.add(Severity::Left, &path, None, "is no file of a partition"),
+        }
+    }
+    if files.segments.is_empty() {
+        report.add(Severity::Wrong, dir, None, "has no segment");
+    }
+    Ok(files)
+}
+
+/// Walks all segments; gives the log's end when nothing of it is in doubt.
+fn segments(
+    disk: &dyn Disk,
+    dir: &Path,
+    files: &Files,
+    trust: Trust,
+    epochs: &Epochs,
+    decompressors: &mut Decompressors,
+    report: &mut Report,
+) -> Result<Option<Offset>, Error> {
+    let bases: Vec<Offset> = files.segments.iter().copied().collect();
+    let (mut end, mut whole) = (None, true);
+    let mut contradicted = false;
+    for (at, base) in bases.iter().enumerate() {
+        let next = bases.get(at + 1).copied();
+        let synced = trust.recovery_point.zip(next).is_some_and(|(point, next)| next <= point);
+        let bounds = Bounds { base: *base, next, trusted: trust.clean || synced };
+        let has = |kind| files.indexes.get(&kind).is_some_and(|bases| bases.contains(base));
+        let mut on_batch = |batch: &BatchAt, report: &mut Report| {
+            let start = trust.log_start.unwrap_or(batch.base_offset).max(batch.base_offset);
+            if !contradicted
+                && start <= batch.last_offset
+                && let Some(what) = epochs.contradicts(batch.leader_epoch, start)
+            {
+                report.add(Severity::Wrong, &dir.join(epochs::FILE_NAME), None, what);
+                contradicted = true;
+            }
+        };
+        let walked = segment::verify(disk, dir, bounds, &has, decompressors, &mut on_batch, report)?;
+        whole &= walked.is_some();
+        end = walked;
+    }
+    Ok(end.filter(|_| whole))
+}
+
+fn snapshot(
+    disk: &dyn Disk,
+    dir: &Path,
+    at: Offset,
+    trust: Trust,
+    log_end: Option<Offset>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let path = FileKind::ProducerSnapshot.path(dir, at);
+    let Some(bytes) = read_file(disk, &path).context("read", &path)? else { return Ok(()) };
+    let severity = if trust.clean { Severity::Wrong } else { Severity::Left };
+    match Producers::from_snapshot(bytes.into(), at, 0, i64::MAX) {
+        Err(reason) => report.add(severity, &path, None, reason.to_string()),
+        Ok(producers) => {
+            let last = |(id, entry): (_, &crate::producers::ProducerEntry)| {
+                entry.last_batch().map(|batch| (id, batch.last_offset))
+            };
+            if let Some((id, offset)) = producers.entries().filter_map(last).find(|(_, last)| *last >= at) {
+                let what = format!("producer {id} has written at offset {offset}, after the snapshot");
+                report.add(Severity::Wrong, &path, None, what);
+            }
+            if log_end.is_some_and(|end| at > end) {
+                report.add(severity, &path, None, "is of an offset after the log's end");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn topic_id(
+    disk: &dyn Disk,
+    dir: &Path,
+    has_records: bool,
+    report: &mut Report,
+) -> Result<Option<TopicId>, Error> {
+    let path = dir.join(partition_metadata::FILE_NAME);
+    match partition_metadata::read(disk, &path) {
+        Ok(None) => {
+            // Kafka writes it a little after it made the directory.
+            let severity = if has_records { Severity::Wrong } else { Severity::Left };
+            report.add(severity, &path, None, "is missing");
+            Ok(None)
+        }
+        Ok(id) => Ok(id),
+        Err(error @ Error::Corrupt { .. }) => {
+            report.add_damaged(Severity::Wrong, &path, &error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The leader-epoch checkpoint as it stands, contradictions included.
+struct Epochs {
+    starts: Vec<EpochStart>,
+    readable: bool,
+}
+
+impl Epochs {
+    fn read(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<Self, Error> {
+        let path = dir.join(epochs::FILE_NAME);
+        let mut starts: Vec<EpochStart> = Vec::new();
+        let read = read_lines(disk, &path, |line| {
+            let (epoch, start) = line.trim().split_once(' ')?;
+            starts.push(EpochStart {
+                epoch: LeaderEpoch(epoch.parse().ok()?),
+                start: Offset(start.parse().ok()?),
+            });
+            Some(())
+        });
+        let mut readable = true;
+        match read {
+            Ok(()) => {
+                let falls =
+                    |pair: &&[EpochStart]| pair[0].epoch >= pair[1].epoch || pair[0].start >= pair[1].start;
+                if let Some(pair) = starts.windows(2).find(falls) {
+                    let what = format!("epoch {} does not come after epoch {}", pair[1].epoch, pair[0].epoch);
+                    report.add(Severity::Wrong, &path, None, what);
+                    readable = false;
+                }
+            }
+            Err(error @ Error::Corrupt { .. }) => {
+                report.add_damaged(Severity::Wrong, &path, &error);
+                readable = false;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Self { starts, readable })
+    }
+
+    /// Why a batch of `epoch` at `offset` cannot be, if it cannot.
+    fn contradicts(&self, epoch: LeaderEpoch, offset: Offset) -> Option<String> {
+        if !self.readable || epoch.0 < 0 {
+            return None;
+        }
+        let after = self.starts.partition_point(|entry| entry.start <= offset);
+        let known = after.checked_sub(1).map(|at| self.starts[at].epoch);
+        let said = known.map_or_else(|| "knows no epoch there".to_owned(), |it| format!("says epoch {it}"));
+        (known != Some(epoch)).then(|| format!("{said}; the batch at offset {offset} is of epoch {epoch}"))
+    }
+}

@@ -1,0 +1,147 @@
+//! What stands in a log directory itself: identity, the clean mark, checkpoints, and names that may be there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base::ids::{Offset, TopicId};
+use wire::compress::Decompressors;
+
+use super::partition::{self, Extent, Trust};
+use super::{Report, Severity, segment};
+use crate::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
+use crate::clean_shutdown;
+use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
+use crate::disk::Disk;
+use crate::error::{Error, IoContext};
+use crate::log_dir::LOCK_FILE;
+use crate::meta_properties::{self, MetaProperties};
+
+/// Kafka's name for how far compaction has come.
+const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
+/// The first records of the metadata, written when the directory is formatted.
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
+/// Directories that hold no partition.
+const OTHER_DIRECTORIES: [&str; 2] = ["remote-log-index-cache", "lost+found"];
+const FILES: [&str; 3] = [LOCK_FILE, clean_shutdown::FILE_NAME, meta_properties::FILE_NAME];
+const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_OFFSETS];
+
+pub(super) fn verify(
+    disk: &dyn Disk,
+    dir: &Path,
+    on_partition: &mut dyn FnMut(&Path),
+    report: &mut Report,
+) -> Result<(), Error> {
+    identity(disk, dir, report)?;
+    let clean = clean_shutdown::read(disk, dir)?.is_some();
+    let mut checkpoints = BTreeMap::new();
+    for name in CHECKPOINTS {
+        checkpoints.insert(name, checkpoint(disk, &dir.join(name), report)?);
+    }
+    let mut decompressors = Decompressors::new();
+    let mut extents = BTreeMap::new();
+    let mut topic_ids: BTreeMap<String, TopicId> = BTreeMap::new();
+    for entry in disk.list(dir).context("list", dir)? {
+        let path = dir.join(&entry.name);
+        if !entry.is_dir {
+            file(disk, &path, &entry.name, &mut decompressors, report)?;
+            continue;
+        }
+        if OTHER_DIRECTORIES.contains(&entry.name.as_str()) {
+            continue;
+        }
+        let Some(topic_partition) = partition_of(&path, &entry.name, report) else { continue };
+        on_partition(&path);
+        let at = |name| checkpoints[name].get(&topic_partition).copied();
+        let trust = Trust { clean, recovery_point: at(RECOVERY_POINTS), log_start: at(LOG_STARTS) };
+        let found = partition::verify(disk, &path, trust, &mut decompressors, report)?;
+        if let Some(id) = found.topic_id
+            && topic_partition.topic != METADATA_TOPIC
+        {
+            let first = *topic_ids.entry(topic_partition.topic.clone()).or_insert(id);
+            if first != id {
+                let what = format!("is of topic id {}, another partition of the topic of {}", id.0, first.0);
+                report.add(Severity::Wrong, &path, None, what);
+            }
+        }
+        extents.extend(found.extent.map(|extent| (topic_partition, extent)));
+    }
+    for (name, offsets) in &checkpoints {
+        compare(&dir.join(name), offsets, &extents, report);
+    }
+    Ok(())
+}
+
+fn identity(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<(), Error> {
+    let path = dir.join(meta_properties::FILE_NAME);
+    match MetaProperties::read(disk, dir) {
+        Ok(None) => report.add(Severity::Wrong, &path, None, "is missing: the directory is not formatted"),
+        Ok(Some(meta)) if meta.node_id.is_none() => report.add(Severity::Wrong, &path, None, "names no node"),
+        Ok(Some(meta)) if meta.version > 0 && meta.cluster_id.is_none() => {
+            report.add(Severity::Wrong, &path, None, "names no cluster");
+        }
+        Ok(Some(_)) => {}
+        Err(error @ Error::Corrupt { .. }) => report.add_damaged(Severity::Wrong, &path, &error),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// The offsets of a checkpoint; none when it is damaged.
+fn checkpoint(disk: &dyn Disk, path: &Path, report: &mut Report) -> Result<Offsets, Error> {
+    match read_offsets(disk, path) {
+        Ok(offsets) => {
+            for (partition, offset) in offsets.iter().filter(|(_, offset)| offset.0 < 0) {
+                report.add(Severity::Wrong, path, None, format!("{partition} has the offset {offset}"));
+            }
+            Ok(offsets)
+        }
+        Err(error @ Error::Corrupt { .. }) => {
+            report.add_damaged(Severity::Wrong, path, &error);
+            Ok(Offsets::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn file(
+    disk: &dyn Disk,
+    path: &Path,
+    name: &str,
+    decompressors: &mut Decompressors,
+    report: &mut Report,
+) -> Result<(), Error> {
+    if name == BOOTSTRAP {
+        return segment::snapshot(disk, path, decompressors, report);
+    }
+    if !FILES.contains(&name) && !CHECKPOINTS.contains(&name) {
+        report.add(Severity::Left, path, None, "is no file of a log directory");
+    }
+    Ok(())
+}
+
+/// The partition that a directory holds and that is to be walked.
+fn partition_of(path: &Path, name: &str, report: &mut Report) -> Option<TopicPartition> {
+    match TopicPartition::parse_dir(name) {
+        Some((topic_partition, DirKind::Current | DirKind::Future)) => return Some(topic_partition),
+        Some((_, DirKind::Deleted)) => report.add(Severity::Left, path, None, "waits to be removed"),
+        Some((_, DirKind::Stray)) => report.add(Severity::Left, path, None, "was set aside as a stray"),
+        None => report.add(
+            Severity::Wrong,
+            path,
+            None,
+            "is not named topic-partition: a node refuses to start with it",
+        ),
+    }
+    None
+}
+
+/// No checkpoint may be beyond the log that it speaks of.
+fn compare(path: &Path, offsets: &Offsets, extents: &BTreeMap<TopicPartition, Extent>, report: &mut Report) {
+    for (partition, offset) in offsets {
+        let Some(Extent { end, .. }) = extents.get(partition) else { continue };
+        if *offset > Offset(end.0) {
+            let what = format!("{partition} has the offset {offset}, and its log ends at {end}");
+            report.add(Severity::Wrong, path, None, what);
+        }
+    }
+}
