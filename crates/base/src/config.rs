@@ -10,8 +10,11 @@
 //! Text is looked up here alone: whoever runs reads fields of a struct. Invariant: a struct exists only with values that
 //! passed every check of their table.
 
+pub mod client_metrics;
 pub mod definition;
+pub mod dynamic;
 pub mod error;
+pub mod group;
 pub mod kinds;
 pub mod layers;
 pub mod listener;

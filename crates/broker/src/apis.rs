@@ -1,5 +1,6 @@
 //! One file per api: what it promises, and how it keeps it.
 
+pub mod alter_configs;
 pub mod api_versions;
 pub mod create_topics;
 pub mod delete_topics;

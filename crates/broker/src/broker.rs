@@ -17,6 +17,7 @@ use replication::fetch_session::{FetchSessions, OpenFetch, Outcome, SessionReque
 
 use crate::context::ConnectionContext;
 use crate::controller::{ControllerHandle, auto_create_request};
+use crate::loggers::Loggers;
 use crate::metrics::Metrics;
 use crate::partition::PartitionHandle;
 use crate::producer_ids::ProducerIds;
@@ -30,8 +31,9 @@ pub type Random = Arc<dyn Fn() -> u128 + Send + Sync>;
 /// A node's broker.
 pub struct Broker {
     node: NodeId,
-    config: Arc<BrokerConfig>,
-    layers: Layers,
+    configured: RwLock<Configured>,
+    on_configured: Mutex<Vec<OnConfigured>>,
+    loggers: Loggers,
     image: RwLock<Arc<Image>>,
     partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
     fetch_sessions: Mutex<FetchSessions>,
@@ -40,6 +42,16 @@ pub struct Broker {
     random: Random,
     metrics: Metrics,
 }
+
+/// What counts of a broker's configs at the moment, as text and as values.
+#[derive(Clone)]
+struct Configured {
+    config: Arc<BrokerConfig>,
+    layers: Arc<Layers>,
+}
+
+/// Told of the configs whenever some were set while the broker runs.
+type OnConfigured = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
 
 /// A broker as one client is to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +81,9 @@ impl Broker {
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         Self {
             node,
-            config,
-            layers,
+            configured: RwLock::new(Configured { config, layers: Arc::new(layers) }),
+            on_configured: Mutex::default(),
+            loggers: Loggers::default(),
             image: RwLock::new(image),
             partitions: RwLock::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(slots)),
@@ -86,14 +99,38 @@ impl Broker {
         self.node
     }
 
-    /// What it was started with.
-    pub fn config(&self) -> &BrokerConfig {
-        &self.config
+    /// Its configs as of now.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.configured().config
     }
 
     /// What was set, for the configs of topics and for descriptions.
-    pub fn layers(&self) -> &Layers {
-        &self.layers
+    pub fn layers(&self) -> Arc<Layers> {
+        self.configured().layers
+    }
+
+    fn configured(&self) -> Configured {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `follow` is told of the configs whenever some were set while the broker runs, on the controller's thread.
+    pub fn on_configured(&self, follow: OnConfigured) {
+        self.on_configured.lock().unwrap_or_else(PoisonError::into_inner).push(follow);
+    }
+
+    /// Other configs count from now on.
+    pub(crate) fn configure(&self, config: BrokerConfig, layers: Layers) {
+        let configured = Configured { config: Arc::new(config), layers: Arc::new(layers) };
+        let config = configured.config.clone();
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        for follow in self.on_configured.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            follow(&config);
+        }
+    }
+
+    /// Its loggers and their levels.
+    pub fn loggers(&self) -> &Loggers {
+        &self.loggers
     }
 
     /// The metadata as of now; a request takes it once.
@@ -117,7 +154,7 @@ impl Broker {
         if names.is_empty() {
             return;
         }
-        let request = auto_create_request(&names, self.config.request_timeout_ms);
+        let request = auto_create_request(&names, self.config().request_timeout_ms);
         let controller = self.controller.clone();
         let on_reply = Box::new(move |_| controller.end_creating(&names));
         let request = ControllerRequest::internal(ControllerVerb::CreateTopics(request));

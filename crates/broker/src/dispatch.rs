@@ -42,7 +42,7 @@ pub struct Call<'a> {
 type Handler = fn(Call<'_>) -> Result<(), Close>;
 
 /// Sorted by key, as ApiVersions lists them.
-static HANDLERS: [(ApiKey, Handler); 10] = [
+static HANDLERS: [(ApiKey, Handler); 12] = [
     (ApiKey::PRODUCE, apis::produce::handle),
     (ApiKey::FETCH, apis::fetch::handle),
     (ApiKey::LIST_OFFSETS, apis::list_offsets::handle),
@@ -52,6 +52,8 @@ static HANDLERS: [(ApiKey, Handler); 10] = [
     (ApiKey::DELETE_TOPICS, apis::delete_topics::handle),
     (ApiKey::INIT_PRODUCER_ID, apis::init_producer_id::handle),
     (ApiKey::DESCRIBE_CONFIGS, apis::describe_configs::handle),
+    (ApiKey::ALTER_CONFIGS, apis::alter_configs::replace::handle),
+    (ApiKey::INCREMENTAL_ALTER_CONFIGS, apis::alter_configs::incremental::handle),
     (ApiKey::DESCRIBE_CLUSTER, apis::describe_cluster::handle),
 ];
 

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use base::config::Properties;
+use base::config::{Layers, Properties};
 use base::ids::{DirectoryId, PartitionIndex};
 use base::time::{MonoTime, Now};
 use base::uuid::Uuid;
 use metadata::delta::Delta;
-use metadata::image::{Image, ResourceType, Topic};
+use metadata::image::{ConfigOverrides, Image, Resource, ResourceType, Topic};
 use storage::config::LogConfig;
 use storage::directory::{DirKind, TopicPartition};
 use storage::disk::Disk;
@@ -67,6 +67,7 @@ impl Hosting {
 
     /// The metadata changed.
     pub fn publish(&mut self, image: Arc<Image>, delta: &Delta, now: Now) {
+        self.follow_broker_configs(&image, delta);
         for id in &delta.topics_created {
             let Some(topic) = image.topic_by_id(*id) else { continue };
             for index in topic.partitions.keys() {
@@ -205,6 +206,33 @@ impl Hosting {
         self.broker.insert_partition(PartitionHandle { shard, slot, shared });
     }
 
+    /// Configs of this broker, or of all brokers, were set: they count from now on, for topics too.
+    fn follow_broker_configs(&self, image: &Image, delta: &Delta) {
+        let own = Resource::broker(self.broker.node().to_string());
+        let all = Resource::broker("");
+        if !delta.configs_changed.contains(&own) && !delta.configs_changed.contains(&all) {
+            return;
+        }
+        let before = (self.broker.layers(), self.broker.config());
+        let layers = Layers {
+            static_broker: before.0.static_broker.clone(),
+            dynamic_default: texts(&image.config(&all)),
+            dynamic_broker: texts(&image.config(&own)),
+        };
+        let config = match layers.broker_config() {
+            Ok(config) => config,
+            // They were checked before they were written, but perhaps by a broker with other static configs.
+            Err(error) => return tracing::error!(%error, "the configs set for this broker are not followed"),
+        };
+        let topics_before = before.0.topic_config(&Properties::new());
+        let topics_change = topics_before != layers.topic_config(&Properties::new())
+            || before.1.producer_id_expiration_ms != config.producer_id_expiration_ms;
+        self.broker.configure(config, layers);
+        if topics_change {
+            image.topics().for_each(|topic| self.configure(image, topic));
+        }
+    }
+
     fn configure(&self, image: &Image, topic: &Topic) {
         let config = Arc::new(self.config_of(image, topic));
         for index in topic.partitions.keys() {
@@ -215,17 +243,13 @@ impl Hosting {
     }
 
     fn config_of(&self, image: &Image, topic: &Topic) -> LogConfig {
-        let overrides: Properties = image
-            .topic_config(&topic.name)
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        let overrides = texts(&image.topic_config(&topic.name));
         let config = self.broker.layers().topic_config(&overrides).or_else(|error| {
             // The controller checks before it writes; another version's controller may know values that this does not.
             tracing::error!(topic = %topic.name, %error, "the topic's configs are not understood; defaults apply");
             self.broker.layers().topic_config(&Properties::new())
         });
-        log_config(&config.expect("the node's own configs were checked at its start"), self.broker.config())
+        log_config(&config.expect("the node's own configs were checked"), &self.broker.config())
     }
 
     fn unhost(&mut self, topic: &Topic, now: Now) {
@@ -267,4 +291,8 @@ impl Hosting {
         }
         self.disk.remove_dir(path)
     }
+}
+
+fn texts(overrides: &ConfigOverrides) -> Properties {
+    overrides.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }

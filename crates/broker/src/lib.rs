@@ -13,6 +13,7 @@ pub mod context;
 pub mod controller;
 pub mod dispatch;
 pub mod hosting;
+pub mod loggers;
 pub mod metrics;
 pub mod partition;
 pub mod producer_ids;

@@ -46,6 +46,8 @@ struct Config {
     /// The type of the field, where it is not the plain one.
     field: Option<String>,
     built: bool,
+    /// What is set while running has no effect yet.
+    at_start: bool,
     /// `or`: other configs of the same table that stand in for this one.
     stand_ins: Vec<String>,
     /// `from`: configs of the broker table, with the factor that turns their unit into this one's.

@@ -5,6 +5,7 @@
 
 mod activation;
 mod brokers;
+mod configs;
 mod controllers;
 mod election;
 pub mod names;
@@ -76,6 +77,10 @@ impl Controller {
         }
     }
 
+    fn configs<'a>(&'a self, view: &View<'a, State>) -> configs::AlterConfigs<'a> {
+        configs::AlterConfigs { image: view.hard.image(), settings: &self.settings, local: self.local }
+    }
+
     fn create_topics(
         &mut self,
         view: &View<'_, State>,
@@ -85,6 +90,7 @@ impl Controller {
         let decider = topics::create::CreateTopics {
             image: view.hard.image(),
             settings: &self.settings,
+            local: self.local,
             access,
             random: self.random.as_mut(),
         };
@@ -170,6 +176,14 @@ impl Soft for Controller {
                 };
                 let (records, response) = decider.decide(body);
                 Decision::write(records, ControllerReply::DeleteTopics(response))
+            }
+            ControllerVerb::AlterConfigs(body) => {
+                let (records, response) = self.configs(&view).replace(body);
+                Decision::write(records, ControllerReply::AlterConfigs(response))
+            }
+            ControllerVerb::IncrementalAlterConfigs(body) => {
+                let (records, response) = self.configs(&view).incremental(body);
+                Decision::write(records, ControllerReply::IncrementalAlterConfigs(response))
             }
             ControllerVerb::RegisterBroker(body) => self.register(&view, body),
             ControllerVerb::RegisterController(body) => controllers::register(&view, body),

@@ -20,11 +20,13 @@ use base::ids::{NodeId, Offset};
 use base::uuid::Uuid;
 use protocol::json::{bytes_to_json, to_json};
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
+use protocol::messages::alter_configs_request::AlterConfigsRequest;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
 use protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use protocol::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use protocol::metadata_record::MetadataRecord;
 use quorum::{Content, LogBatches};
 use serde_json::Value;
@@ -142,6 +144,8 @@ impl Play {
             "heartbeat" => ControllerVerb::Heartbeat(self.heartbeat(&words)),
             "create" => ControllerVerb::CreateTopics(creation(&words)),
             "delete" => ControllerVerb::DeleteTopics(deletion(&words)),
+            "alter" => ControllerVerb::IncrementalAlterConfigs(alteration(&words)),
+            "replace" => ControllerVerb::AlterConfigs(replacement(&words)),
             "producer-ids" => ControllerVerb::AllocateProducerIds(AllocateProducerIdsRequest {
                 broker_id: words.first().parse().expect("an id"),
                 broker_epoch: words.number("epoch").expect("an epoch"),
@@ -269,6 +273,66 @@ fn deletion(words: &Words<'_>) -> DeleteTopicsRequest {
     DeleteTopicsRequest { topics: words.0.iter().map(state).collect(), ..Default::default() }
 }
 
+/// `topic:NAME` or `broker:ID` (`broker:` for all) begins a resource; `name=value` sets, `name-` deletes, `name+value`
+/// appends and `name~value` subtracts. `validate` only validates.
+fn alteration(words: &Words<'_>) -> IncrementalAlterConfigsRequest {
+    use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let mut request =
+        IncrementalAlterConfigsRequest { validate_only: words.has("validate"), ..Default::default() };
+    for word in words.0.iter().filter(|word| **word != "validate") {
+        if let Some((resource_type, name)) = resource(word) {
+            let resource_name = name.to_owned();
+            request.resources.push(AlterConfigsResource {
+                resource_type,
+                resource_name,
+                ..Default::default()
+            });
+            continue;
+        }
+        let place = word.find(['=', '-', '+', '~']).expect("what happens to the config");
+        let (name, rest) = word.split_at(place);
+        let config_operation = "=-+~".find(&rest[..1]).expect("it was found") as i8;
+        let value = (config_operation != 1).then(|| rest[1..].to_owned());
+        let config = AlterableConfig { name: name.to_owned(), config_operation, value };
+        request.resources.last_mut().expect("a resource comes first").configs.push(config);
+    }
+    request
+}
+
+/// As [`alteration`], with nothing but `name=value`.
+fn replacement(words: &Words<'_>) -> AlterConfigsRequest {
+    use protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let mut request = AlterConfigsRequest { validate_only: words.has("validate"), ..Default::default() };
+    for word in words.0.iter().filter(|word| **word != "validate") {
+        if let Some((resource_type, name)) = resource(word) {
+            let resource_name = name.to_owned();
+            request.resources.push(AlterConfigsResource {
+                resource_type,
+                resource_name,
+                ..Default::default()
+            });
+            continue;
+        }
+        let (name, value) = word.split_once('=').expect("name=value");
+        let config = AlterableConfig { name: name.to_owned(), value: Some(value.to_owned()) };
+        request.resources.last_mut().expect("a resource comes first").configs.push(config);
+    }
+    request
+}
+
+fn resource(word: &str) -> Option<(i8, &str)> {
+    let (kind, name) = word.split_once(':')?;
+    let number = match kind {
+        "topic" => 2,
+        "broker" => 4,
+        "metrics" => 16,
+        "group" => 32,
+        "other" => 3,
+        _ => return None,
+    };
+    Some((number, name))
+}
+
 fn describe_record(record: &MetadataRecord, version: i16) -> String {
     let schema = record.schema();
     let name = schema.name.trim_end_matches("Record");
@@ -309,6 +373,10 @@ fn describe(reply: &ControllerReply) -> String {
     let (name, json) = match reply {
         ControllerReply::CreateTopics(response) => ("CreateTopics", to_json(response, 7)),
         ControllerReply::DeleteTopics(response) => ("DeleteTopics", to_json(response, 6)),
+        ControllerReply::AlterConfigs(response) => ("AlterConfigs", to_json(response, 2)),
+        ControllerReply::IncrementalAlterConfigs(response) => {
+            ("IncrementalAlterConfigs", to_json(response, 1))
+        }
         ControllerReply::RegisterBroker(response) => ("BrokerRegistration", to_json(response, 4)),
         ControllerReply::RegisterController(response) => ("ControllerRegistration", to_json(response, 0)),
         ControllerReply::Heartbeat(response) => ("BrokerHeartbeat", to_json(response, 1)),

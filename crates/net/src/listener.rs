@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -16,17 +16,19 @@ pub struct ConnectionLimits {
     pub max_connections: usize,
     /// `max.connections.per.ip`.
     pub max_connections_per_ip: usize,
+    /// `max.connections.per.ip.overrides`: addresses with a limit of their own.
+    pub per_ip_overrides: HashMap<IpAddr, usize>,
 }
 
 /// Connections open at the moment, shared by the listeners of a node.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    limits: ConnectionLimits,
     open: Arc<Mutex<Open>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
+    limits: ConnectionLimits,
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
 }
@@ -41,19 +43,31 @@ pub struct Counted {
 impl Connections {
     /// None open yet.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Self { limits, open: Arc::default() }
+        let open = Open { limits, total: 0, by_ip: HashMap::new() };
+        Self { open: Arc::new(Mutex::new(open)) }
+    }
+
+    /// Other limits count for connections from now on; those that are open stay.
+    pub fn set_limits(&self, limits: ConnectionLimits) {
+        self.open().limits = limits;
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections open at the moment.
     pub fn total(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.open().total
     }
 
     /// Counts a connection from `ip`, unless a limit is reached.
     pub fn count(&self, ip: IpAddr) -> Option<Counted> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open();
         let from_ip = open.by_ip.get(&ip).copied().unwrap_or(0);
-        if open.total >= self.limits.max_connections || from_ip >= self.limits.max_connections_per_ip {
+        let own_limit = open.limits.per_ip_overrides.get(&ip.to_canonical()).copied();
+        let per_ip = own_limit.unwrap_or(open.limits.max_connections_per_ip);
+        if open.total >= open.limits.max_connections || from_ip >= per_ip {
             return None;
         }
         open.total += 1;
@@ -64,7 +78,7 @@ impl Connections {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.connections.open();
         open.total -= 1;
         if let Some(from_ip) = open.by_ip.get_mut(&self.ip) {
             *from_ip -= 1;
@@ -117,8 +131,12 @@ mod tests {
 
     #[test]
     fn connections_are_counted_in_all_and_per_address() {
-        let connections =
-            Connections::new(ConnectionLimits { max_connections: 3, max_connections_per_ip: 2 });
+        let limits = ConnectionLimits {
+            max_connections: 3,
+            max_connections_per_ip: 2,
+            per_ip_overrides: HashMap::new(),
+        };
+        let connections = Connections::new(limits.clone());
         let [a, b]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
         let first = connections.count(a).expect("room");
         let _second = connections.count(a).expect("room");
@@ -126,7 +144,15 @@ mod tests {
         let _third = connections.count(b).expect("room");
         assert!(connections.count(b).is_none(), "in all");
         drop(first);
-        assert!(connections.count(b).is_some());
-        assert_eq!(connections.total(), 2);
+        let _fourth = connections.count(b).expect("room");
+        let overrides = HashMap::from([(a, 1), (b, 3)]);
+        connections.set_limits(ConnectionLimits {
+            max_connections: 9,
+            per_ip_overrides: overrides,
+            ..limits
+        });
+        assert!(connections.count(a).is_none(), "its own limit");
+        let _fifth = connections.count(b).expect("its own limit");
+        assert_eq!(connections.total(), 4);
     }
 }

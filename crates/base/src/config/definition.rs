@@ -44,6 +44,8 @@ pub struct Definition {
     pub internal: bool,
     /// Whether it has its effect here. Without it the value is accepted and checked, no more.
     pub built: bool,
+    /// Built for values given at the start alone: one that is set while the broker runs is kept and shown, no more.
+    pub at_start: bool,
     /// The configs of the same table that give one value between them, first one first; itself alone for most.
     pub chain: &'static [&'static str],
     /// The broker configs that give a topic or group its value when it has none of its own, first one first.

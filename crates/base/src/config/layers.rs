@@ -201,15 +201,14 @@ impl Layers {
     /// The description of what was set for all brokers at run time; sorted by name.
     pub fn describe_broker_default(&self) -> Vec<DescribedConfig> {
         let describe = |(name, text): (&String, &String)| {
-            let value = shown(definition_behind(name), Some(text));
-            let source = ConfigSource::DynamicDefaultBroker;
-            described_broker(name, Some(text), vec![Synonym { name: name.clone(), value, source }])
+            let own = |synonym: &Synonym| synonym.source == ConfigSource::DynamicDefaultBroker;
+            described_broker(name, Some(text), self.synonyms(name).into_iter().filter(own).collect())
         };
         self.dynamic_default.iter().map(describe).collect()
     }
 
     /// The text that a broker config gives to a topic config, in the topic config's unit, and its layer.
-    fn inherited(&self, definition: &Definition) -> Option<(ConfigSource, String)> {
+    pub(crate) fn inherited(&self, definition: &Definition) -> Option<(ConfigSource, String)> {
         for (layer, source) in self.layers() {
             for inherited in definition.inherits {
                 if let Some(text) = layer.get(inherited.name) {
@@ -254,7 +253,7 @@ impl Layers {
 
     /// One layer out of the three. A config set in a higher one drops its whole chain from the lower ones, so that
     /// `log.retention.hours` reads as its default once `log.retention.ms` is set at run time: Kafka does the same.
-    fn effective(&self) -> Properties {
+    pub(crate) fn effective(&self) -> Properties {
         let mut effective = self.static_broker.clone();
         for layer in [&self.dynamic_default, &self.dynamic_broker] {
             for (name, text) in layer {

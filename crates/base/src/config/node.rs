@@ -180,7 +180,11 @@ fn effective_protocols(broker: &BrokerConfig, properties: &Properties) -> Result
     Ok(map)
 }
 
-fn connection_overrides(text: &str) -> Result<Vec<(String, i32)>, ConfigError> {
+/// Reads `max.connections.per.ip.overrides`: host or address, and its limit.
+///
+/// # Errors
+/// An entry is not `HOST:CONNECTIONS`.
+pub fn connection_overrides(text: &str) -> Result<Vec<(String, i32)>, ConfigError> {
     let entry = |entry: &str| {
         let (host, limit) = entry.rsplit_once(':')?;
         Some((trim(host).to_owned(), trim(limit).parse().ok()?))

@@ -11,8 +11,9 @@ Every config of Apache Kafka 4.3, with its names, types, defaults and limits. Wr
 `cargo run -p base --example config_reference`; a test compares this page with them.
 
 **While running** says whether a broker takes a new value without a restart: for the whole *cluster* (or one broker), or for
-one *broker* at a time. *Listener* says that the config may stand behind `listener.name.NAME.` for one listener. A config
-that is marked \u{25cb} is accepted and checked, and has no effect yet; the last section lists them.
+one *broker* at a time. *Listener* says that the config may stand behind `listener.name.NAME.` for one listener. In
+brackets: a new value is kept and shown, and only the one given at the start has its effect yet. A config that is marked
+\u{25cb} is accepted and checked, and has no effect yet; the last section lists them.
 ";
 
 /// The page.
@@ -62,7 +63,7 @@ fn row(page: &mut String, table: &Table, definition: &Definition) {
         Default::Text(text) => format!("`{text}`"),
     };
     let running = match (table.name, definition.mode) {
-        ("broker", mode) => format!(" {} |", running(mode, definition.listener)),
+        ("broker", mode) => format!(" {} |", running(mode, definition)),
         _ => String::new(),
     };
     let _ = writeln!(
@@ -76,18 +77,15 @@ fn row(page: &mut String, table: &Table, definition: &Definition) {
     );
 }
 
-fn running(mode: Mode, listener: bool) -> String {
+fn running(mode: Mode, definition: &Definition) -> String {
     let mode = match mode {
         Mode::Static => "",
         Mode::Cluster => "cluster",
         Mode::PerBroker => "broker",
     };
-    [mode, if listener { "listener" } else { "" }]
-        .iter()
-        .filter(|word| !word.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ")
+    let listener = if definition.listener { "listener" } else { "" };
+    let words: Vec<_> = [mode, listener].into_iter().filter(|word| !word.is_empty()).collect();
+    if definition.at_start { format!("({})", words.join(", ")) } else { words.join(", ") }
 }
 
 /// Which configs stand in for this one.

@@ -7,7 +7,7 @@ use super::properties::Properties;
 use super::tables::{TOPIC, TopicConfig};
 
 /// Checks the overrides of a topic as the controller does: names, values, and what they mean together with the defaults
-/// that this node's static configs give.
+/// that this node's configs give, those set while it runs included.
 ///
 /// # Errors
 /// The sentence for the client; its error code is INVALID_CONFIG.
@@ -15,9 +15,7 @@ pub fn check(overrides: &Properties, layers: &Layers) -> Result<(), ConfigError>
     if let Some(name) = overrides.keys().find(|name| TOPIC.index(name).is_none()) {
         return Err(ConfigError::Unknown { table: "topic", name: name.clone() });
     }
-    let defaults =
-        Layers { dynamic_broker: Properties::new(), dynamic_default: Properties::new(), ..layers.clone() };
-    check_together(&defaults.topic_values(overrides)?)
+    check_together(&layers.topic_values(overrides)?)
 }
 
 fn check_together(values: &Values) -> Result<(), ConfigError> {

@@ -1,10 +1,10 @@
 //! DescribeConfigs: the values that count, and where each comes from.
 //!
 //! The values are those of [`base::config::Layers`]; here it is only decided which resource is meant and whether it is
-//! there.
+//! there. Codes and sentences are Kafka's: what is described carries an empty one.
 
-use base::config::Properties;
 use base::config::layers::{DescribedConfig, Synonym};
+use base::config::{ConfigSource, Properties};
 use base::error_code::ErrorCode;
 use base::refusal::Refusal;
 use metadata::controller::names;
@@ -45,56 +45,78 @@ fn describe(
                 resource.configuration_keys.as_ref().is_none_or(|keys| keys.contains(&config.name))
             };
             let configs = configs.into_iter().filter(wanted).map(|config| row(config, request));
-            DescribeConfigsResult { configs: configs.collect(), ..result }
+            DescribeConfigsResult { configs: configs.collect(), error_message: Some(String::new()), ..result }
         }
-        Err(refusal) => DescribeConfigsResult {
-            error_code: refusal.code,
-            error_message: Some(refusal.message.unwrap_or_else(|| refusal.code.message().to_owned())),
-            ..result
-        },
+        Err(refusal) => {
+            DescribeConfigsResult { error_code: refusal.code, error_message: refusal.message, ..result }
+        }
     }
 }
 
 fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<DescribedConfig>, Refusal> {
-    let refuse = |code, message: String| Err(Refusal { code, message: Some(message) });
     let name = resource.resource_name.as_str();
-    let invalid = ErrorCode::INVALID_REQUEST;
     let layers = broker.layers();
     if resource.resource_type == BROKER_LOGGER {
-        let message = "the levels of loggers are set by the environment variable OTTLA_LOG".to_owned();
-        return refuse(ErrorCode::UNSUPPORTED_VERSION, message);
+        check_own(broker, name, false)?;
+        return Ok(loggers(broker));
     }
     match ResourceType::from_number(resource.resource_type) {
         Some(ResourceType::Topic) => {
-            if let Err(message) = names::validate(name) {
-                return refuse(ErrorCode::INVALID_TOPIC_EXCEPTION, message);
-            }
+            names::validate(name)
+                .map_err(|message| Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message))?;
             if broker.image().topic_by_name(name).is_none() {
-                return Err(Refusal { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message: None });
+                return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ""));
             }
             Ok(layers.describe_topic(&overrides(broker, ResourceType::Topic, name)))
         }
         Some(ResourceType::Broker) if name.is_empty() => Ok(layers.describe_broker_default()),
-        Some(ResourceType::Broker) if name.parse() == Ok(broker.node().0) => Ok(layers.describe_broker()),
         Some(ResourceType::Broker) => {
-            let own = broker.node();
-            refuse(
-                invalid,
-                format!("Unexpected broker id, expected {own} or empty string, but received {name}"),
-            )
+            check_own(broker, name, true)?;
+            Ok(layers.describe_broker())
         }
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
-            refuse(invalid, "Client metrics subscription name must not be empty".to_owned())
+            Err(invalid("Client metrics subscription name must not be empty"))
         }
         Some(ResourceType::ClientMetrics) => {
             Ok(layers.describe_client_metrics(&overrides(broker, ResourceType::ClientMetrics, name)))
         }
-        Some(ResourceType::Group) if name.is_empty() => {
-            refuse(invalid, "Group name must not be empty".to_owned())
-        }
+        Some(ResourceType::Group) if name.is_empty() => Err(invalid("Group name must not be empty")),
         Some(ResourceType::Group) => Ok(layers.describe_group(&overrides(broker, ResourceType::Group, name))),
-        None => refuse(invalid, format!("Unsupported resource type: {}", resource.resource_type)),
+        None => Err(invalid(ErrorCode::INVALID_REQUEST.message())),
     }
+}
+
+/// Only this broker knows its configs and loggers.
+fn check_own(broker: &Broker, name: &str, or_all: bool) -> Result<(), Refusal> {
+    let own = broker.node();
+    match name.parse::<i32>() {
+        Ok(id) if id == own.0 => Ok(()),
+        Ok(id) if or_all => {
+            Err(invalid(format!("Unexpected broker id, expected {own} or empty string, but received {id}")))
+        }
+        Ok(id) => Err(invalid(format!("Unexpected broker id, expected {own} but received {id}"))),
+        Err(_) if name.is_empty() => Err(invalid("Broker id must not be empty")),
+        Err(_) => Err(invalid(format!("Broker id must be an integer, but it is: {name}"))),
+    }
+}
+
+/// Every logger with its level. Kafka says no type of theirs.
+fn loggers(broker: &Broker) -> Vec<DescribedConfig> {
+    let logger = |(name, level): (&str, &str)| DescribedConfig {
+        name: name.to_owned(),
+        value: Some(level.to_owned()),
+        read_only: false,
+        source: ConfigSource::DynamicBrokerLogger,
+        sensitive: false,
+        synonyms: Vec::new(),
+        kind: None,
+        documentation: Some(""),
+    };
+    broker.loggers().levels().into_iter().map(logger).collect()
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::INVALID_REQUEST, message)
 }
 
 fn overrides(broker: &Broker, kind: ResourceType, name: &str) -> Properties {

@@ -26,7 +26,7 @@ pub(super) fn table(out: &mut String, name: &str, table: &Table) {
 }
 
 fn definition(out: &mut String, config: &Config, table: &Table) {
-    let Config { name, section, doc, listener, internal, built, .. } = config;
+    let Config { name, section, doc, listener, internal, built, at_start, .. } = config;
     let default = match &config.default {
         Default::Required => "Required".to_owned(),
         Default::Null => "Null".to_owned(),
@@ -42,7 +42,7 @@ fn definition(out: &mut String, config: &Config, table: &Table) {
         out,
         "    Definition {{ name: {name:?}, section: {section:?}, kind: Kind::{:?}, default: Default::{default}, \
          check: {}, mode: Mode::{:?}, listener: {listener}, importance: Importance::{:?}, internal: {internal}, \
-         built: {built}, chain: &{stand_ins:?}, inherits: &[{}], doc: {doc:?} }},",
+         built: {built}, at_start: {at_start}, chain: &{stand_ins:?}, inherits: &[{}], doc: {doc:?} }},",
         config.kind,
         check(&config.check),
         config.mode,

@@ -90,6 +90,7 @@ fn head(line: usize, section: &str, text: &str) -> Result<Config, String> {
         internal: false,
         field: None,
         built: false,
+        at_start: false,
         stand_ins: Vec::new(),
         inherits: Vec::new(),
         doc: String::new(),
@@ -169,6 +170,7 @@ fn clause(config: &mut Config, text: &str) -> Result<(), String> {
         ("low", "") => config.importance = Importance::Low,
         ("internal", "") => config.internal = true,
         ("built", "") => config.built = true,
+        ("built", "at start") => (config.built, config.at_start) = (true, true),
         ("as", name) => config.field = Some(name.to_owned()),
         _ => return Err(format!("`{text}` is not a clause")),
     }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::config::Layers;
+use base::ids::NodeId;
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
+use protocol::messages::alter_configs_request::AlterConfigsRequest;
+use protocol::messages::alter_configs_response::AlterConfigsResponse;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_heartbeat_response::BrokerHeartbeatResponse;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
@@ -16,8 +19,10 @@ use protocol::messages::create_topics_request::CreateTopicsRequest;
 use protocol::messages::create_topics_response::CreateTopicsResponse;
 use protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use protocol::messages::delete_topics_response::DeleteTopicsResponse;
+use protocol::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
+use protocol::messages::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 
-use crate::image::SupportedVersions;
+use crate::image::{Image, Resource, SupportedVersions};
 
 /// What is asked for: the bodies of Kafka's requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +31,10 @@ pub enum ControllerVerb {
     CreateTopics(CreateTopicsRequest),
     /// DeleteTopics (20).
     DeleteTopics(DeleteTopicsRequest),
+    /// AlterConfigs (33).
+    AlterConfigs(AlterConfigsRequest),
+    /// IncrementalAlterConfigs (44).
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
     /// BrokerRegistration (62).
     RegisterBroker(BrokerRegistrationRequest),
     /// ControllerRegistration (70).
@@ -43,6 +52,10 @@ pub enum ControllerReply {
     CreateTopics(CreateTopicsResponse),
     /// To DeleteTopics.
     DeleteTopics(DeleteTopicsResponse),
+    /// To AlterConfigs.
+    AlterConfigs(AlterConfigsResponse),
+    /// To IncrementalAlterConfigs.
+    IncrementalAlterConfigs(IncrementalAlterConfigsResponse),
     /// To BrokerRegistration.
     RegisterBroker(BrokerRegistrationResponse),
     /// To ControllerRegistration.
@@ -101,6 +114,21 @@ pub struct ControllerSettings {
     pub configs: Layers,
     /// The feature levels that this node supports.
     pub supported_features: BTreeMap<String, SupportedVersions>,
+}
+
+impl ControllerSettings {
+    /// The configs of node `local` as they are now: of its file, and those set for all or for it while they run.
+    pub(crate) fn layers(&self, image: &Image, local: NodeId) -> Layers {
+        let overrides = |name: String| {
+            let overrides = image.config(&Resource::broker(name));
+            overrides.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        };
+        Layers {
+            static_broker: self.configs.static_broker.clone(),
+            dynamic_default: overrides(String::new()),
+            dynamic_broker: overrides(local.to_string()),
+        }
+    }
 }
 
 impl ControllerRequest {

@@ -1,11 +1,13 @@
 //! From settings to a serving node, and back.
 
 use std::io;
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use base::config::NodeConfig;
+use base::config::node::connection_overrides;
+use base::config::{BrokerConfig, NodeConfig};
 use base::ids::{BrokerEpoch, DirectoryId};
 use base::time::Now;
 use base::uuid::Uuid;
@@ -36,6 +38,7 @@ use super::controller::{ControllerThread, RunningController};
 use super::http::{self, Observed};
 use super::listeners::{self, Bound, Service};
 use super::log_dirs::LogDirs;
+use super::logging;
 use super::random::SystemRandom;
 use super::shards::ShardThreads;
 use super::threads::Parking;
@@ -172,10 +175,10 @@ fn serve(
     clock: SystemClock,
 ) -> Result<Arc<AtomicBool>, String> {
     let count = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
-    let connections = Connections::new(ConnectionLimits {
-        max_connections: count(config.broker.max_connections),
-        max_connections_per_ip: count(config.broker.max_connections_per_ip),
-    });
+    let connections = Connections::new(connection_limits(&broker.config()));
+    let followed = connections.clone();
+    broker.on_configured(Box::new(move |config| followed.set_limits(connection_limits(config))));
+    broker.loggers().on_change(Box::new(logging::follow));
     let budget = usize::try_from(config.broker.queued_max_request_bytes).ok().filter(|budget| *budget > 0);
     let permits = Permits::new(budget.unwrap_or(REQUEST_MEMORY));
     let limits = Limits {
@@ -200,6 +203,21 @@ fn serve(
         runtime.spawn(listeners::serve_all(listener, connections.clone(), service.clone()));
     }
     Ok(ready)
+}
+
+fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
+    let count = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
+    // It was checked before it came to count.
+    let overrides = connection_overrides(&config.max_connections_per_ip_overrides).unwrap_or_default();
+    let addresses = overrides.into_iter().filter_map(|(host, limit)| {
+        let mut addresses = (host.as_str(), 0).to_socket_addrs().ok()?;
+        Some((addresses.next()?.ip().to_canonical(), count(limit)))
+    });
+    ConnectionLimits {
+        max_connections: count(config.max_connections),
+        max_connections_per_ip: count(config.max_connections_per_ip),
+        per_ip_overrides: addresses.collect(),
+    }
 }
 
 fn runtime(config: &NodeConfig) -> io::Result<Runtime> {

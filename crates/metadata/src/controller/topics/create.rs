@@ -19,18 +19,16 @@ use protocol::records::config_record::ConfigRecord;
 use protocol::records::topic_record::TopicRecord;
 
 use super::{PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX, too_many_records};
-use crate::controller::names;
 use crate::controller::placement::place;
 use crate::controller::request::{Access, ControllerSettings, Random};
-use crate::image::{Image, LeaderRecoveryState, METADATA_VERSION, Partition, Resource, ResourceType};
-
-/// The longest value that a config may have.
-const CONFIG_VALUE_LENGTH_MAX: usize = 32_767;
+use crate::controller::{configs, names};
+use crate::image::{Image, LeaderRecoveryState, METADATA_VERSION, Partition, ResourceType};
 
 /// What is decided on, and with what.
 pub(crate) struct CreateTopics<'a> {
     pub(crate) image: &'a Image,
     pub(crate) settings: &'a ControllerSettings,
+    pub(crate) local: NodeId,
     pub(crate) access: &'a dyn Access,
     pub(crate) random: &'a mut dyn Random,
 }
@@ -151,23 +149,13 @@ impl CreateTopics<'_> {
             .iter()
             .filter_map(|config| config.value.as_ref().map(|value| pair(&config.name, value)))
             .collect();
-        if overrides.values().any(|value| value.encode_utf16().count() > CONFIG_VALUE_LENGTH_MAX) {
-            return Err(invalid(format!(
-                "The configuration value cannot be added because it exceeds the maximum value size of \
-                 {CONFIG_VALUE_LENGTH_MAX} bytes."
-            )));
-        }
+        overrides.values().try_for_each(|value| configs::check::length(value))?;
         topic_config::check(&overrides, &self.layers()).map_err(|error| invalid(error.to_string()))?;
         Ok(overrides)
     }
 
-    /// The configs of brokers as they are now: of the node's file, and those set at run time.
     fn layers(&self) -> Layers {
-        let overrides = |name: &str| {
-            let overrides = self.image.config(&Resource::broker(name));
-            overrides.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-        };
-        Layers { dynamic_default: overrides(""), ..self.settings.configs.clone() }
+        self.settings.layers(self.image, self.local)
     }
 
     fn partitions(&mut self, topic: &CreatableTopic) -> Result<BTreeMap<i32, Partition>, Refusal> {
