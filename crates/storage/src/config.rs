@@ -68,6 +68,17 @@ impl CleanupPolicy {
     pub const COMPACT: Self = Self { delete: false, compact: true };
 }
 
+impl LogConfig {
+    /// The age at which a segment is closed: no later than `max.compaction.lag.ms` where that counts, because what is
+    /// appended to is never compacted.
+    pub(crate) fn segment_ms_max(&self) -> i64 {
+        match self.cleanup_policy.compact && self.max_compaction_lag_ms > 0 {
+            true => self.segment_ms.min(self.max_compaction_lag_ms),
+            false => self.segment_ms,
+        }
+    }
+}
+
 impl Default for LogConfig {
     /// Kafka's defaults.
     fn default() -> Self {

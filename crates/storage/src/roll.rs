@@ -67,7 +67,7 @@ impl Log {
         if used == 0 {
             return last_offset.0 - self.active.segment.base().0 > i64::from(i32::MAX);
         }
-        let age_limit = self.config.segment_ms.saturating_sub(jitter_ms(
+        let age_limit = self.config.segment_ms_max().saturating_sub(jitter_ms(
             &self.config,
             &self.topic_partition,
             self.active.segment.base(),

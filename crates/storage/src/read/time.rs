@@ -145,7 +145,9 @@ impl Part {
         let bytes = self.bytes_of(at)?;
         let batch =
             Batch::parse(&bytes).map_err(|error| self.segment.corrupt(at.position, error.to_string()))?;
-        if batch.attributes().timestamp_type() == TimestampType::LogAppendTime {
+        // Where compaction took records away, only a walk tells which is the first.
+        let is_whole = i64::from(batch.record_count()) == i64::from(batch.last_offset_delta()) + 1;
+        if is_whole && batch.attributes().timestamp_type() == TimestampType::LogAppendTime {
             return Ok(Some(found(batch.max_timestamp(), batch.base_offset().max(log_start))));
         }
         let fits = |record: &RecordHead| record.timestamp >= timestamp && record.offset >= log_start;

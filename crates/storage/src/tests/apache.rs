@@ -14,12 +14,15 @@ use crate::disk::os::OsDisk;
 use crate::log::Checkpoint;
 use crate::log_dir::LogDir;
 
+mod compaction;
+
 const TOPIC: &str = "swap";
-const PORT: u16 = 21_192;
 
 struct Apache {
     script: String,
     dir: PathBuf,
+    /// Of its own for each test; the controller's is 1000 above.
+    port: u16,
 }
 
 impl Apache {
@@ -30,8 +33,9 @@ impl Apache {
         format!("{out}{err}")
     }
 
-    fn start(&self) {
-        self.run(&["start", self.dir.to_str().unwrap(), &PORT.to_string()]);
+    fn start(&self, settings: &[&str]) {
+        let (dir, port) = (self.dir.to_str().unwrap(), self.port.to_string());
+        self.run(&[&["start", dir, &port], settings].concat());
     }
 
     fn end(&self, how: &str) {
@@ -39,7 +43,7 @@ impl Apache {
     }
 
     fn tool(&self, name: &str, arguments: &str) -> String {
-        let server = format!("127.0.0.1:{PORT}");
+        let server = format!("127.0.0.1:{}", self.port);
         let mut all = vec!["tool", name, "--bootstrap-server", &server];
         all.extend(arguments.split_whitespace());
         self.run(&all)
@@ -47,7 +51,7 @@ impl Apache {
 
     /// 1000 records of 1 KB from an idempotent producer.
     fn produce(&self, compression: &str) {
-        let properties = format!("bootstrap.servers=127.0.0.1:{PORT} compression.type={compression}");
+        let properties = format!("bootstrap.servers=127.0.0.1:{} compression.type={compression}", self.port);
         let arguments = format!(
             "tool kafka-producer-perf-test --topic {TOPIC} --num-records 1000 --record-size 1000 --throughput -1 \
              --producer-props {properties}"
@@ -152,9 +156,9 @@ fn a_directory_changes_hands() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let apache = Apache { script, dir: dir.path().to_owned() };
+    let apache = Apache { script, dir: dir.path().to_owned(), port: 21_192 };
     let data = dir.path().join("data");
-    apache.start();
+    apache.start(&[]);
     apache.tool(
         "kafka-topics",
         &format!("--create --topic {TOPIC} --partitions 1 --config segment.bytes=1048576"),
@@ -167,7 +171,7 @@ fn a_directory_changes_hands() {
         take_over(&data, end == 2000 || !kafka_crashes, end, !we_crash);
         end += 1000;
         apache.dump();
-        apache.start();
+        apache.start(&[]);
         assert_eq!(apache.end_offset(), end);
         assert_eq!(apache.consumed(end) as i64, end);
         apache.produce("zstd");

@@ -200,6 +200,8 @@ fn lag_and_ratio_decide_what_is_due() {
         "a=1; a=2; b=1; roll; clean 5; a=3; roll; ratio 50; max-lag 6; clean 11",
         &["0: 2-2(2:b=1) 3-3(3:a=3)"],
     );
+    // What is appended to is closed in time.
+    check("max-lag 2; a=1; a=2; a=3; a=4", &["0: 0-0(0:a=1) 1-1(1:a=2) 2-2(2:a=3)"]);
 }
 
 #[test]
