@@ -41,9 +41,15 @@ pub enum Op {
     Synced(Slot, Synced),
     /// The log is handed back, to be closed or deleted.
     Release(Slot, Box<dyn FnOnce(Log) + Send>),
+    /// Something to do with the log on the thread that owns it, such as a step of a compaction. An error takes the log
+    /// offline. Dropped if the log is not here.
+    Visit(Slot, Visit),
     /// Retention, expiry and files to be removed, for all partitions.
     Maintain,
 }
+
+/// What an [`Op::Visit`] does.
+pub type Visit = Box<dyn FnOnce(&mut Log, Now) -> Result<(), storage::Error> + Send>;
 
 /// A batch to append.
 pub struct Append {
@@ -78,6 +84,8 @@ pub struct Effects {
     pub syncs: Vec<(Slot, SyncJob)>,
     /// Logs whose disk failed, by name with the reason.
     pub failures: Vec<String>,
+    /// There is a log whose `cleanup.policy` has `compact`, which it may not have had before.
+    pub has_compacted: bool,
 }
 
 /// Partitions that are worked on together.
@@ -132,12 +140,14 @@ impl Shard {
             }
             Op::Adopt(adopt) => {
                 let slot = adopt.slot;
+                effects.has_compacted |= adopt.config.cleanup_policy.compact;
                 self.adopt(*adopt);
                 // What a crash left may not be on disk yet: where that counts, nothing is readable before it is.
                 self.touch(slot);
             }
             Op::Configure(slot, config) => {
                 if let Some(hosted) = self.get(slot) {
+                    effects.has_compacted |= config.cleanup_policy.compact;
                     hosted.configure(config);
                     self.touch(slot);
                 }
@@ -145,6 +155,11 @@ impl Shard {
             Op::Lead(slot, epoch) => {
                 if let Some(hosted) = self.get(slot) {
                     hosted.lead(epoch);
+                }
+            }
+            Op::Visit(slot, visit) => {
+                if let Some(hosted) = self.get(slot) {
+                    hosted.visit(visit, now, effects);
                 }
             }
             Op::Release(slot, take) => self.release(slot, take, now, effects),

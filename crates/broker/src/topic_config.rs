@@ -28,6 +28,10 @@ pub fn log_config(topic: &TopicConfig, broker: &BrokerConfig) -> LogConfig {
             delete: topic.cleanup_policy.delete,
             compact: topic.cleanup_policy.compact,
         },
+        min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
+        delete_retention_ms: topic.delete_retention_ms,
         compression: match topic.compression_type {
             TopicCompression::Producer => None,
             TopicCompression::Uncompressed => Some(Compression::None),
@@ -38,6 +42,5 @@ pub fn log_config(topic: &TopicConfig, broker: &BrokerConfig) -> LogConfig {
         },
         file_delete_delay_ms: topic.file_delete_delay_ms,
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),
-        ..LogConfig::default()
     }
 }

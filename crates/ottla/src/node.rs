@@ -7,6 +7,7 @@
 //! Invariant: a node that could not start changes nothing but what it formatted; a node that stopped on request leaves
 //! every directory marked as cleanly stopped.
 
+mod cleaner;
 mod controller;
 mod http;
 mod listeners;

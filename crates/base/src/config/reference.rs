@@ -160,7 +160,7 @@ mod tests {
             "| `num.partitions` | int | `1` | at least 1 |  | Partitions of a topic whose creator did not say. |",
         );
         check(
-            "| `log.cleaner.threads` \u{25cb} | int | `1` | at least 0 | cluster | Threads that compact logs. |",
+            "| `log.preallocate` \u{25cb} | boolean | `false` |  | cluster | A new segment's file gets its full size at once. |",
         );
         check(
             "| `log.retention.ms` | long | null |  | cluster | Age at which a segment is deleted; -1 never. Not set: \

@@ -20,7 +20,7 @@ use storage::config::LogConfig;
 use storage::log::Log;
 use storage::sync::Synced;
 
-use super::{Adopt, Append, Effects};
+use super::{Adopt, Append, Effects, Visit};
 use crate::apis::produce::ProducePart;
 use crate::partition::{PartitionShared, Slot};
 
@@ -120,6 +120,12 @@ impl Hosted {
         self.leader_epoch = epoch;
         self.shared.set_leader_epoch(epoch);
         self.shared.wake_all();
+    }
+
+    pub(super) fn visit(&mut self, visit: Visit, now: Now, effects: &mut Effects) {
+        if let Err(error) = visit(&mut self.log, now) {
+            self.fail(&error.to_string(), effects);
+        }
     }
 
     /// Retention and removal of deleted files; when the next removal is due.

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use broker::broker::Broker;
+use net::clock::SystemClock;
 use net::listener::Connections;
 use net::permits::Permits;
 use prometheus_client::collector::Collector;
@@ -17,6 +18,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+
+use super::cleaner::CleanerMetrics;
 
 /// What the pages tell.
 #[derive(Clone)]
@@ -29,6 +32,10 @@ pub struct Observed {
     pub permits: Permits,
     /// Whether the node serves clients.
     pub ready: Arc<AtomicBool>,
+    /// How compaction gets on.
+    pub cleaner: Arc<CleanerMetrics>,
+    /// The clocks.
+    pub clock: SystemClock,
 }
 
 /// Serves both pages until the node ends.
@@ -65,7 +72,7 @@ impl std::fmt::Debug for Observed {
 /// A gauge of the page: name, what it means, how it is read.
 type Gauge = (&'static str, &'static str, fn(&Observed) -> i64);
 
-static GAUGES: [Gauge; 6] = [
+static GAUGES: [Gauge; 12] = [
     ("partitions", "Partitions that this node hosts", |observed| observed.broker.partition_count() as i64),
     ("topics", "Topics of the cluster", |observed| observed.broker.image().topic_count() as i64),
     ("connections", "Client connections open", |observed| observed.connections.total() as i64),
@@ -75,6 +82,26 @@ static GAUGES: [Gauge; 6] = [
     ("request_memory_bytes", "Memory held by large requests", |observed| observed.permits.taken() as i64),
     ("metadata_offset", "Offset of the last metadata record applied", |observed| {
         observed.broker.image().offset().0
+    }),
+    ("log_cleaner_max_dirty_percent", "Dirty part of the dirtiest compacted log", |observed| {
+        observed.cleaner.max_dirty_percent()
+    }),
+    ("log_cleaner_recopy_percent", "Bytes that the last compactions kept", |observed| {
+        observed.cleaner.recopy_percent()
+    }),
+    ("log_cleaner_max_clean_time_secs", "Time that the longest of the last compactions took", |observed| {
+        observed.cleaner.max_clean_time_secs()
+    }),
+    ("log_cleaner_max_buffer_utilization_percent", "How full the map of keys was at most", |observed| {
+        observed.cleaner.max_buffer_utilization_percent()
+    }),
+    (
+        "log_cleaner_max_compaction_delay_secs",
+        "By how much a log has exceeded max.compaction.lag.ms at most",
+        |observed| observed.cleaner.max_compaction_delay_secs(),
+    ),
+    ("log_cleaner_time_since_last_run_ms", "Time since the last look for a log to compact", |observed| {
+        observed.cleaner.time_since_last_run_ms(observed.clock.now())
     }),
 ];
 
@@ -86,6 +113,20 @@ impl Collector for Observed {
         }
         let any = ConstCounter::new(0u64);
         let kind = any.metric_type();
+        let runs = ConstCounter::new(self.cleaner.cleaned_logs());
+        runs.encode(encoder.encode_descriptor(
+            "log_cleaner_runs",
+            "Compactions that ended well",
+            None,
+            kind,
+        )?)?;
+        let of_dir = ConstGauge::new(0i64).metric_type();
+        let (name, help) = ("log_cleaner_uncleanable_partitions_count", "Partitions whose compaction failed");
+        let mut uncleanable = encoder.encode_descriptor(name, help, None, of_dir)?;
+        for (dir, count) in self.cleaner.uncleanable_partitions() {
+            let labels = [("logDirectory", dir.display().to_string())];
+            ConstGauge::new(count).encode(uncleanable.encode_family(&labels)?)?;
+        }
         let mut requests = encoder.encode_descriptor("requests", "Requests taken up", None, kind)?;
         for (key, count) in self.broker.metrics().requests() {
             let labels = [("api", key.to_string())];

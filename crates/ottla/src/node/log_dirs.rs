@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base::config::NodeConfig;
 use base::ids::{BrokerEpoch, DirectoryId, Offset};
@@ -18,6 +18,8 @@ use storage::log_dir::{LogDir, PartitionDir};
 /// The directories that a node holds.
 pub struct LogDirs {
     dirs: Vec<LogDir>,
+    /// Held while checkpoints are written, by whichever thread.
+    writing: Mutex<()>,
     cluster_id: String,
     previous_epoch: BrokerEpoch,
 }
@@ -61,7 +63,7 @@ impl LogDirs {
             Some(Some(epoch)) if epochs.iter().all(|other| *other == Some(*epoch)) => *epoch,
             _ => BrokerEpoch::NONE,
         };
-        Ok(Self { dirs, cluster_id, previous_epoch })
+        Ok(Self { dirs, writing: Mutex::default(), cluster_id, previous_epoch })
     }
 
     /// The cluster that they belong to.
@@ -115,25 +117,26 @@ impl LogDirs {
 
     /// Writes down how far the logs are durable and committed, so that the next start after a crash has little to scan.
     pub fn write_checkpoints(&self, broker: &Broker) {
-        let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
-        for handle in broker.partitions() {
-            let ends = handle.shared.reader().ends();
-            let checkpoint = Checkpoint {
-                topic_partition: TopicPartition::new(handle.shared.topic.as_ref(), handle.shared.index.0),
-                recovery_point: ends.durable_end,
-                log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
-                high_watermark: ends.high_watermark,
-                first_dirty: handle.shared.reader().first_dirty(),
-            };
-            let dir = handle.shared.reader().dir();
-            let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
-            by_dir.entry(parent).or_default().push(checkpoint);
-        }
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_dir = checkpoints_of(broker);
         for dir in &self.dirs {
             let checkpoints = by_dir.remove(dir.path()).unwrap_or_default();
             if let Err(error) = dir.write_checkpoints(&checkpoints) {
                 tracing::error!(dir = %dir.path().display(), %error, "the checkpoints are not written");
             }
+        }
+    }
+
+    /// Writes down how far the logs of the directory `path` were compacted.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn write_first_dirty(&self, broker: &Broker, path: &Path) -> Result<(), storage::Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoints = checkpoints_of(broker).remove(path).unwrap_or_default();
+        match self.dirs.iter().find(|dir| dir.path() == path) {
+            Some(dir) => dir.write_first_dirty(&checkpoints),
+            None => Ok(()),
         }
     }
 
@@ -160,6 +163,25 @@ impl LogDirs {
             }
         }
     }
+}
+
+/// What is to be written down of all logs, by directory.
+fn checkpoints_of(broker: &Broker) -> BTreeMap<PathBuf, Vec<Checkpoint>> {
+    let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
+    for handle in broker.partitions() {
+        let ends = handle.shared.reader().ends();
+        let checkpoint = Checkpoint {
+            topic_partition: TopicPartition::new(handle.shared.topic.as_ref(), handle.shared.index.0),
+            recovery_point: ends.durable_end,
+            log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
+            high_watermark: ends.high_watermark,
+            first_dirty: handle.shared.reader().first_dirty(),
+        };
+        let dir = handle.shared.reader().dir();
+        let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
+        by_dir.entry(parent).or_default().push(checkpoint);
+    }
+    by_dir
 }
 
 /// The cluster of a formatted directory of this node.

@@ -21,6 +21,7 @@ use broker::shard::{Effects, Op, Shard, ShardQueue};
 use net::clock::SystemClock;
 use storage::sync::SyncJob;
 
+use super::cleaner::CleanerBell;
 use super::threads::Parking;
 
 /// Syncs that may be under way on one log directory together.
@@ -42,11 +43,11 @@ struct SyncRequest {
 }
 
 impl ShardThreads {
-    /// Starts `count` shards for log directory number `dir`.
+    /// Starts `count` shards for log directory number `dir`; `cleaner` is rung when a log is to be compacted.
     ///
     /// # Errors
     /// The operating system gives no more threads.
-    pub fn start(dir: usize, count: usize, clock: SystemClock) -> io::Result<Self> {
+    pub fn start(dir: usize, count: usize, clock: SystemClock, cleaner: &CleanerBell) -> io::Result<Self> {
         let (syncs, requests) = channel();
         let requests = Arc::new(Mutex::new(requests));
         let mut threads = Vec::new();
@@ -57,7 +58,7 @@ impl ShardThreads {
         }
         let (mut queues, mut drivers) = (Vec::new(), Vec::new());
         for index in 0..count {
-            let driver = Driver::new(syncs.clone(), clock);
+            let driver = Driver::new(syncs.clone(), clock, cleaner.clone());
             queues.push(driver.queue.clone());
             drivers.push(driver.clone());
             let name = format!("shard-{dir}-{index}");
@@ -100,6 +101,7 @@ struct Running {
     ops: Vec<Op>,
     effects: Effects,
     syncs: Sender<SyncRequest>,
+    cleaner: CleanerBell,
     /// Until when the shard's own thread sleeps.
     asleep_until: Option<MonoTime>,
 }
@@ -120,7 +122,7 @@ impl Wake for Doorbell {
 }
 
 impl Driver {
-    fn new(syncs: Sender<SyncRequest>, clock: SystemClock) -> Arc<Self> {
+    fn new(syncs: Sender<SyncRequest>, clock: SystemClock, cleaner: CleanerBell) -> Arc<Self> {
         Arc::new_cyclic(|driver| {
             let doorbell = Waker::from(Arc::new(Doorbell(driver.clone())));
             let running = Running {
@@ -128,6 +130,7 @@ impl Driver {
                 ops: Vec::new(),
                 effects: Effects::default(),
                 syncs,
+                cleaner,
                 asleep_until: None,
             };
             Self {
@@ -204,6 +207,9 @@ impl Running {
         }
         for replies in self.effects.wakes.drain(..) {
             replies.wake();
+        }
+        if std::mem::take(&mut self.effects.has_compacted) {
+            self.cleaner.ring();
         }
         for failure in self.effects.failures.drain(..) {
             tracing::error!(%failure, "a partition went offline because its disk failed");

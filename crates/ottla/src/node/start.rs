@@ -34,6 +34,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::Settings;
+use super::cleaner::{CleanerBell, CleanerMetrics, CleanerThreads};
 use super::controller::{ControllerThread, RunningController};
 use super::http::{self, Observed};
 use super::listeners::{self, Bound, Service};
@@ -56,6 +57,7 @@ pub struct Node {
     ready: Arc<AtomicBool>,
     controller: RunningController,
     shards: Vec<ShardThreads>,
+    cleaner: CleanerThreads,
     dirs: Arc<LogDirs>,
     clock: SystemClock,
     epoch: BrokerEpoch,
@@ -87,10 +89,11 @@ impl Node {
             SystemRandom::shared(),
         ));
         let threads = |error: io::Error| format!("no threads for the log directories: {error}");
+        let bell = CleanerBell::default();
         let mut shards = Vec::new();
         let mut hosted = Vec::new();
         for (index, (path, id)) in dirs.iter().enumerate() {
-            let running = ShardThreads::start(index, shard_count(), clock).map_err(threads)?;
+            let running = ShardThreads::start(index, shard_count(), clock, &bell).map_err(threads)?;
             hosted.push(HostedDir { path, id, shards: running.queues().to_vec(), partitions: 0 });
             shards.push(running);
         }
@@ -121,12 +124,15 @@ impl Node {
         let epoch = runtime
             .block_on(served)
             .map_err(|_| "the controller ended before the broker was registered".to_owned())?;
+        let cleaned = Arc::new(CleanerMetrics::default());
+        let cleaner = CleanerThreads::start(bell, broker.clone(), dirs.clone(), clock, cleaned.clone())
+            .map_err(|error| format!("no threads for log compaction: {error}"))?;
         let address = bound.first().map_or_else(String::new, address_of);
-        let ready = serve(&runtime, &config, settings.http.as_deref(), bound, broker, clock)?;
+        let ready = serve(&runtime, &config, settings.http.as_deref(), bound, (broker, cleaned), clock)?;
         drop(entered);
         let data = config.log_dirs.join(", ");
         tracing::info!(node = %config.node_id, %address, cluster = dirs.cluster_id(), "serving");
-        Ok(Self { runtime, address, data, ready, controller, shards, dirs, clock, epoch })
+        Ok(Self { runtime, address, data, ready, controller, shards, cleaner, dirs, clock, epoch })
     }
 
     /// Where the first listener is reached, as `host:port`.
@@ -153,6 +159,7 @@ impl Node {
         self.ready.store(false, Ordering::Release);
         // Connections and listeners end with their runtime; what they submitted is still carried out.
         self.runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+        self.cleaner.stop();
         let hosting = self.controller.stop();
         let logs = hosting.release_all();
         for shards in self.shards {
@@ -171,7 +178,7 @@ fn serve(
     config: &NodeConfig,
     http_address: Option<&str>,
     bound: Vec<Bound>,
-    broker: Arc<Broker>,
+    (broker, cleaner): (Arc<Broker>, Arc<CleanerMetrics>),
     clock: SystemClock,
 ) -> Result<Arc<AtomicBool>, String> {
     let count = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -187,8 +194,14 @@ fn serve(
         permits: permits.clone(),
     };
     let ready = Arc::new(AtomicBool::new(true));
-    let observed =
-        Observed { broker: broker.clone(), connections: connections.clone(), permits, ready: ready.clone() };
+    let observed = Observed {
+        broker: broker.clone(),
+        connections: connections.clone(),
+        permits,
+        ready: ready.clone(),
+        cleaner,
+        clock,
+    };
     match runtime.block_on(tokio::net::TcpListener::bind(http_address.unwrap_or(HTTP))) {
         Ok(listener) => drop(runtime.spawn(http::serve(listener, observed))),
         Err(error) => match http_address {

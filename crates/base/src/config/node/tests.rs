@@ -214,8 +214,8 @@ fn unknown_names_are_named() {
 #[test]
 fn settings_without_effect_are_named() {
     assert_eq!(
-        parse("num.partitions=3 & log.cleaner.threads=2").unwrap().set_without_effect(),
-        ["log.cleaner.threads"]
+        parse("num.partitions=3 & num.replica.fetchers=2").unwrap().set_without_effect(),
+        ["num.replica.fetchers"]
     );
 }
 
