@@ -89,6 +89,7 @@ impl Dirs {
                 recovery_point: ends.durable_end,
                 log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
                 high_watermark: ends.high_watermark,
+                first_dirty: handle.shared.reader().first_dirty(),
             };
             by_dir.entry(parent(&handle.shared.reader().dir())).or_default().push(checkpoint);
         }
