@@ -4,7 +4,8 @@
 //! clients after its logs are there, and its logs go after it is no longer told.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
@@ -34,6 +35,8 @@ pub struct Broker {
     configured: RwLock<Configured>,
     on_configured: Mutex<Vec<OnConfigured>>,
     loggers: Loggers,
+    log_dir_paths: RwLock<Vec<PathBuf>>,
+    log_dir_facts: OnceLock<FindLogDirFacts>,
     image: RwLock<Arc<Image>>,
     partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
     fetch_sessions: Mutex<FetchSessions>,
@@ -52,6 +55,22 @@ struct Configured {
 
 /// Told of the configs whenever some were set while the broker runs.
 type OnConfigured = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
+
+/// What the operating system says of a log directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDirFacts {
+    /// As its partitions' paths begin.
+    pub path: PathBuf,
+    /// As it is reached from anywhere.
+    pub absolute: PathBuf,
+    /// The size of its file system; -1 when that is unknown.
+    pub total_bytes: i64,
+    /// What may still be written there; -1 when that is unknown.
+    pub usable_bytes: i64,
+}
+
+/// Asks the operating system.
+type FindLogDirFacts = Box<dyn Fn(&Path) -> LogDirFacts + Send + Sync>;
 
 /// A broker as one client is to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +103,8 @@ impl Broker {
             configured: RwLock::new(Configured { config, layers: Arc::new(layers) }),
             on_configured: Mutex::default(),
             loggers: Loggers::default(),
+            log_dir_paths: RwLock::default(),
+            log_dir_facts: OnceLock::new(),
             image: RwLock::new(image),
             partitions: RwLock::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(slots)),
@@ -125,6 +146,33 @@ impl Broker {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
         for follow in self.on_configured.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             follow(&config);
+        }
+    }
+
+    /// The directories that its logs lie in.
+    pub(crate) fn set_log_dirs(&self, paths: Vec<PathBuf>) {
+        *self.log_dir_paths.write().unwrap_or_else(PoisonError::into_inner) = paths;
+    }
+
+    /// `find` is asked about log directories from now on; without it their sizes are unknown.
+    pub fn ask_about_log_dirs(&self, find: FindLogDirFacts) {
+        // Whoever came first answers.
+        let _ = self.log_dir_facts.set(find);
+    }
+
+    pub(crate) fn log_dir_paths(&self) -> Vec<PathBuf> {
+        self.log_dir_paths.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn log_dir_facts(&self, path: &Path) -> LogDirFacts {
+        match self.log_dir_facts.get() {
+            Some(find) => find(path),
+            None => LogDirFacts {
+                path: path.to_owned(),
+                absolute: path.to_owned(),
+                total_bytes: -1,
+                usable_bytes: -1,
+            },
         }
     }
 

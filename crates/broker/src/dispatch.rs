@@ -42,7 +42,7 @@ pub struct Call<'a> {
 type Handler = fn(Call<'_>) -> Result<(), Close>;
 
 /// Sorted by key, as ApiVersions lists them.
-static HANDLERS: [(ApiKey, Handler); 12] = [
+static HANDLERS: [(ApiKey, Handler); 17] = [
     (ApiKey::PRODUCE, apis::produce::handle),
     (ApiKey::FETCH, apis::fetch::handle),
     (ApiKey::LIST_OFFSETS, apis::list_offsets::handle),
@@ -50,11 +50,16 @@ static HANDLERS: [(ApiKey, Handler); 12] = [
     (ApiKey::API_VERSIONS, apis::api_versions::handle),
     (ApiKey::CREATE_TOPICS, apis::create_topics::handle),
     (ApiKey::DELETE_TOPICS, apis::delete_topics::handle),
+    (ApiKey::DELETE_RECORDS, apis::delete_records::handle),
     (ApiKey::INIT_PRODUCER_ID, apis::init_producer_id::handle),
+    (ApiKey::OFFSET_FOR_LEADER_EPOCH, apis::offset_for_leader_epoch::handle),
     (ApiKey::DESCRIBE_CONFIGS, apis::describe_configs::handle),
     (ApiKey::ALTER_CONFIGS, apis::alter_configs::replace::handle),
+    (ApiKey::DESCRIBE_LOG_DIRS, apis::describe_log_dirs::handle),
+    (ApiKey::CREATE_PARTITIONS, apis::create_partitions::handle),
     (ApiKey::INCREMENTAL_ALTER_CONFIGS, apis::alter_configs::incremental::handle),
     (ApiKey::DESCRIBE_CLUSTER, apis::describe_cluster::handle),
+    (ApiKey::DESCRIBE_PRODUCERS, apis::describe_producers::handle),
 ];
 
 /// The apis that are built.

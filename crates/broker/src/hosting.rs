@@ -57,6 +57,7 @@ impl Hosting {
     /// Hosts nothing yet.
     pub fn new(broker: Arc<Broker>, disk: Arc<dyn Disk>, dirs: Vec<HostedDir>, random: Random) -> Self {
         assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
+        broker.set_log_dirs(dirs.iter().map(|dir| dir.path.clone()).collect());
         Self { broker, disk, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
     }
 

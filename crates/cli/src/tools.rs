@@ -1,13 +1,17 @@
 //! The tools, one file each, and the list of them.
 
 mod broker_api_versions;
+mod configs;
 mod console_consumer;
 mod console_producer;
 mod consumer_perf_test;
+mod delete_records;
 mod dump_log;
+mod exceptions;
 mod formatter;
 mod get_offsets;
 mod line_reader;
+mod log_dirs;
 mod producer_perf_test;
 mod storage;
 mod topic_filter;
@@ -30,11 +34,14 @@ pub(crate) struct Tool {
 /// All tools, by name.
 pub(crate) const ALL: &[Tool] = &[
     broker_api_versions::TOOL,
+    configs::TOOL,
     console_consumer::TOOL,
     console_producer::TOOL,
     consumer_perf_test::TOOL,
+    delete_records::TOOL,
     dump_log::TOOL,
     get_offsets::TOOL,
+    log_dirs::TOOL,
     producer_perf_test::TOOL,
     storage::TOOL,
     topics::TOOL,

@@ -4,7 +4,9 @@
 //! each has its own result; what the caller gets as `Err` of the call itself concerns all of them.
 
 mod configs;
+mod log_dirs;
 mod offsets;
+mod records;
 mod topics;
 
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use base::ids::NodeId;
 use protocol::api::ApiKey;
 use protocol::messages::describe_cluster_request::DescribeClusterRequest;
 
-pub use configs::{ConfigEntry, ConfigSource, ResourceType};
+pub use configs::{ConfigChange, ConfigEntry, ConfigSource, ConfigSynonym, ResourceType};
+pub use log_dirs::{LogDirDescription, LogDirPartition};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub(crate) use offsets::{list_offsets, offsets_once};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription, TopicName, TopicPartitionDescription};

@@ -38,6 +38,7 @@ calls! {
     incremental_alter_configs_request::IncrementalAlterConfigsRequest
         => incremental_alter_configs_response::IncrementalAlterConfigsResponse,
     create_partitions_request::CreatePartitionsRequest => create_partitions_response::CreatePartitionsResponse,
+    describe_log_dirs_request::DescribeLogDirsRequest => describe_log_dirs_response::DescribeLogDirsResponse,
     describe_cluster_request::DescribeClusterRequest => describe_cluster_response::DescribeClusterResponse,
     describe_topic_partitions_request::DescribeTopicPartitionsRequest
         => describe_topic_partitions_response::DescribeTopicPartitionsResponse,

@@ -177,6 +177,15 @@ impl Soft for Controller {
                 let (records, response) = decider.decide(body);
                 Decision::write(records, ControllerReply::DeleteTopics(response))
             }
+            ControllerVerb::CreatePartitions(body) => {
+                let decider = topics::grow::CreatePartitions {
+                    image: view.hard.image(),
+                    access: request.access.as_ref(),
+                    random: self.random.as_mut(),
+                };
+                let (records, response) = decider.decide(body);
+                Decision::write(records, ControllerReply::CreatePartitions(response))
+            }
             ControllerVerb::AlterConfigs(body) => {
                 let (records, response) = self.configs(&view).replace(body);
                 Decision::write(records, ControllerReply::AlterConfigs(response))

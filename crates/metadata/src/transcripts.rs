@@ -22,6 +22,9 @@ use protocol::json::{bytes_to_json, to_json};
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use protocol::messages::alter_configs_request::AlterConfigsRequest;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
+use protocol::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
+};
 use protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
@@ -144,6 +147,7 @@ impl Play {
             "heartbeat" => ControllerVerb::Heartbeat(self.heartbeat(&words)),
             "create" => ControllerVerb::CreateTopics(creation(&words)),
             "delete" => ControllerVerb::DeleteTopics(deletion(&words)),
+            "grow" => ControllerVerb::CreatePartitions(growth(&words)),
             "alter" => ControllerVerb::IncrementalAlterConfigs(alteration(&words)),
             "replace" => ControllerVerb::AlterConfigs(replacement(&words)),
             "producer-ids" => ControllerVerb::AllocateProducerIds(AllocateProducerIdsRequest {
@@ -273,6 +277,27 @@ fn deletion(words: &Words<'_>) -> DeleteTopicsRequest {
     DeleteTopicsRequest { topics: words.0.iter().map(state).collect(), ..Default::default() }
 }
 
+/// `name:count`, or `name:count@1,2@2,1` with assignments. `validate` only validates.
+fn growth(words: &Words<'_>) -> CreatePartitionsRequest {
+    let mut request = CreatePartitionsRequest { validate_only: words.has("validate"), ..Default::default() };
+    for word in words.0.iter().filter(|word| **word != "validate") {
+        let (name, rest) = word.split_once(':').expect("name:count");
+        let mut parts = rest.split('@');
+        let count = parts.next().expect("a count").parse().expect("a number");
+        let ids = |ids: &str| CreatePartitionsAssignment {
+            broker_ids: ids
+                .split(',')
+                .filter(|id| !id.is_empty())
+                .map(|id| id.parse().expect("an id"))
+                .collect(),
+        };
+        let assignments: Vec<_> = parts.map(ids).collect();
+        let assignments = rest.contains('@').then_some(assignments);
+        request.topics.push(CreatePartitionsTopic { name: name.to_owned(), count, assignments });
+    }
+    request
+}
+
 /// `topic:NAME` or `broker:ID` (`broker:` for all) begins a resource; `name=value` sets, `name-` deletes, `name+value`
 /// appends and `name~value` subtracts. `validate` only validates.
 fn alteration(words: &Words<'_>) -> IncrementalAlterConfigsRequest {
@@ -373,6 +398,7 @@ fn describe(reply: &ControllerReply) -> String {
     let (name, json) = match reply {
         ControllerReply::CreateTopics(response) => ("CreateTopics", to_json(response, 7)),
         ControllerReply::DeleteTopics(response) => ("DeleteTopics", to_json(response, 6)),
+        ControllerReply::CreatePartitions(response) => ("CreatePartitions", to_json(response, 3)),
         ControllerReply::AlterConfigs(response) => ("AlterConfigs", to_json(response, 2)),
         ControllerReply::IncrementalAlterConfigs(response) => {
             ("IncrementalAlterConfigs", to_json(response, 1))

@@ -108,7 +108,12 @@ fn look_up(
 }
 
 fn epoch_at(handle: &PartitionHandle, offset: Offset) -> LeaderEpoch {
-    handle.shared.reader().epoch_of(offset).unwrap_or(LeaderEpoch::NONE)
+    let reader = handle.shared.reader();
+    match reader.latest_epoch() {
+        // What is written first will have the leader's epoch.
+        None => handle.shared.leader_epoch(),
+        Some(_) => reader.epoch_of(offset).unwrap_or(LeaderEpoch::NONE),
+    }
 }
 
 fn storage<T>(handle: &PartitionHandle, result: Result<T, storage::error::Error>) -> Result<T, ErrorCode> {

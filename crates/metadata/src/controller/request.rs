@@ -15,6 +15,8 @@ use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use protocol::messages::broker_registration_response::BrokerRegistrationResponse;
 use protocol::messages::controller_registration_request::ControllerRegistrationRequest;
 use protocol::messages::controller_registration_response::ControllerRegistrationResponse;
+use protocol::messages::create_partitions_request::CreatePartitionsRequest;
+use protocol::messages::create_partitions_response::CreatePartitionsResponse;
 use protocol::messages::create_topics_request::CreateTopicsRequest;
 use protocol::messages::create_topics_response::CreateTopicsResponse;
 use protocol::messages::delete_topics_request::DeleteTopicsRequest;
@@ -31,6 +33,8 @@ pub enum ControllerVerb {
     CreateTopics(CreateTopicsRequest),
     /// DeleteTopics (20).
     DeleteTopics(DeleteTopicsRequest),
+    /// CreatePartitions (37).
+    CreatePartitions(CreatePartitionsRequest),
     /// AlterConfigs (33).
     AlterConfigs(AlterConfigsRequest),
     /// IncrementalAlterConfigs (44).
@@ -52,6 +56,8 @@ pub enum ControllerReply {
     CreateTopics(CreateTopicsResponse),
     /// To DeleteTopics.
     DeleteTopics(DeleteTopicsResponse),
+    /// To CreatePartitions.
+    CreatePartitions(CreatePartitionsResponse),
     /// To AlterConfigs.
     AlterConfigs(AlterConfigsResponse),
     /// To IncrementalAlterConfigs.
@@ -81,6 +87,8 @@ pub struct ControllerRequest {
 pub trait Access: Send + Sync {
     /// CREATE on the topic or the cluster.
     fn may_create(&self, topic: &str) -> bool;
+    /// ALTER on the topic.
+    fn may_alter(&self, topic: &str) -> bool;
     /// DELETE on the topic.
     fn may_delete(&self, topic: &str) -> bool;
     /// DESCRIBE on the topic.
@@ -140,6 +148,10 @@ impl ControllerRequest {
 
 impl Access for AllowAll {
     fn may_create(&self, _topic: &str) -> bool {
+        true
+    }
+
+    fn may_alter(&self, _topic: &str) -> bool {
         true
     }
 

@@ -113,6 +113,10 @@ impl Access for ByName {
         topic.contains("create")
     }
 
+    fn may_alter(&self, topic: &str) -> bool {
+        topic.contains("delete")
+    }
+
     fn may_delete(&self, topic: &str) -> bool {
         topic.contains("delete")
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base::config::NodeConfig;
 use base::ids::{BrokerEpoch, DirectoryId, Offset};
 use base::time::Now;
-use broker::broker::Broker;
+use broker::broker::{Broker, LogDirFacts};
 use storage::config::LogConfig;
 use storage::directory::{DirKind, TopicPartition};
 use storage::disk::Disk;
@@ -162,6 +162,18 @@ impl LogDirs {
                 tracing::error!(dir = %path.display(), %error, "not marked as cleanly stopped: the next start recovers");
             }
         }
+    }
+}
+
+/// Where a directory is and how full its file system.
+pub fn facts(path: &Path) -> LogDirFacts {
+    let bytes = |blocks: u64, size: u64| i64::try_from(blocks.saturating_mul(size)).unwrap_or(i64::MAX);
+    let space = rustix::fs::statvfs(path).ok();
+    LogDirFacts {
+        path: path.to_owned(),
+        absolute: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        total_bytes: space.as_ref().map_or(-1, |space| bytes(space.f_blocks, space.f_frsize)),
+        usable_bytes: space.as_ref().map_or(-1, |space| bytes(space.f_bavail, space.f_frsize)),
     }
 }
 

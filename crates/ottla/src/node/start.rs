@@ -38,7 +38,7 @@ use super::cleaner::{CleanerBell, CleanerMetrics, CleanerThreads};
 use super::controller::{ControllerThread, RunningController};
 use super::http::{self, Observed};
 use super::listeners::{self, Bound, Service};
-use super::log_dirs::LogDirs;
+use super::log_dirs::{self, LogDirs};
 use super::logging;
 use super::random::SystemRandom;
 use super::shards::ShardThreads;
@@ -186,6 +186,7 @@ fn serve(
     let followed = connections.clone();
     broker.on_configured(Box::new(move |config| followed.set_limits(connection_limits(config))));
     broker.loggers().on_change(Box::new(logging::follow));
+    broker.ask_about_log_dirs(Box::new(log_dirs::facts));
     let budget = usize::try_from(config.broker.queued_max_request_bytes).ok().filter(|budget| *budget > 0);
     let permits = Permits::new(budget.unwrap_or(REQUEST_MEMORY));
     let limits = Limits {

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::disallowed_methods)]
 
+mod administration;
 mod compaction;
 mod crashes;
 mod first_light;

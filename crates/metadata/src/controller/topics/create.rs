@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::config::{Layers, Properties, topic as topic_config};
 use base::error_code::ErrorCode;
-use base::ids::{DirectoryId, LeaderEpoch, NodeId, TopicId};
+use base::ids::{NodeId, TopicId};
 use base::refusal::Refusal;
 use base::uuid::Uuid;
 use protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -18,11 +18,13 @@ use protocol::metadata_record::MetadataRecord;
 use protocol::records::config_record::ConfigRecord;
 use protocol::records::topic_record::TopicRecord;
 
-use super::{PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX, too_many_records};
+use super::{
+    PARTITIONS_PER_REQUEST_MAX, RECORDS_PER_REQUEST_MAX, check_assignment, new_partition, too_many_records,
+};
 use crate::controller::placement::place;
 use crate::controller::request::{Access, ControllerSettings, Random};
 use crate::controller::{configs, names};
-use crate::image::{Image, LeaderRecoveryState, METADATA_VERSION, Partition, ResourceType};
+use crate::image::{Image, METADATA_VERSION, Partition, ResourceType};
 
 /// What is decided on, and with what.
 pub(crate) struct CreateTopics<'a> {
@@ -186,7 +188,7 @@ impl CreateTopics<'_> {
         };
         let placed = place(self.image, count.max(0) as usize, factor, self.random).map_err(cannot)?;
         let partitions = placed.into_iter().zip(0..).map(|(replicas, index)| {
-            let partition = self.new_partition(replicas);
+            let partition = new_partition(self.image, replicas);
             let partition = partition.ok_or_else(|| {
                 cannot("All brokers are currently fenced or in controlled shutdown.".to_owned())
             });
@@ -220,7 +222,7 @@ impl CreateTopics<'_> {
             let replicas: Vec<_> = assignment.broker_ids.iter().map(|id| NodeId(*id)).collect();
             check_assignment(self.image, &replicas, factor).map_err(invalid)?;
             factor = Some(replicas.len());
-            let partition = self.new_partition(replicas).ok_or_else(|| {
+            let partition = new_partition(self.image, replicas).ok_or_else(|| {
                 invalid(format!(
                     "All brokers specified in the manual partition assignment for partition {index} are fenced or in \
                      controlled shutdown."
@@ -232,24 +234,6 @@ impl CreateTopics<'_> {
             return Err(invalid("partitions should be a consecutive 0-based integer sequence".to_owned()));
         }
         Ok(partitions)
-    }
-
-    /// A partition that was never led before; `None` when none of its replicas can lead.
-    fn new_partition(&self, replicas: Vec<NodeId>) -> Option<Partition> {
-        let isr: Vec<_> = replicas.iter().copied().filter(|id| self.image.is_active(*id)).collect();
-        Some(Partition {
-            directories: replicas.iter().map(|id| default_directory(self.image, *id)).collect(),
-            leader: *isr.first()?,
-            replicas,
-            isr,
-            removing_replicas: Vec::new(),
-            adding_replicas: Vec::new(),
-            elr: Vec::new(),
-            last_known_elr: Vec::new(),
-            leader_recovery_state: LeaderRecoveryState::Recovered,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: 0,
-        })
     }
 
     fn draw_topic_id(&mut self) -> TopicId {
@@ -316,47 +300,6 @@ impl CreateTopics<'_> {
                 response.topics.push(failure(&topic.name, denied));
             }
         }
-    }
-}
-
-/// Checks the replicas that somebody asked for.
-fn check_assignment(image: &Image, replicas: &[NodeId], factor: Option<usize>) -> Result<(), String> {
-    if replicas.is_empty() {
-        return Err("The manual partition assignment includes an empty replica list.".to_owned());
-    }
-    let mut sorted = replicas.to_vec();
-    sorted.sort_unstable();
-    for (place, id) in sorted.iter().enumerate() {
-        if image.broker(*id).is_none() {
-            return Err(format!(
-                "The manual partition assignment includes broker {id}, but no such broker is registered."
-            ));
-        }
-        if place > 0 && sorted[place - 1] == *id {
-            return Err(format!("The manual partition assignment includes the broker {id} more than once."));
-        }
-    }
-    match factor {
-        Some(factor) if factor != replicas.len() => Err(format!(
-            "The manual partition assignment includes a partition with {} replica(s), but this is not consistent with \
-             previous partitions, which have {factor} replica(s).",
-            replicas.len()
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The directory that a new replica gets: the broker chooses when it has several.
-fn default_directory(image: &Image, broker: NodeId) -> DirectoryId {
-    let Some(broker) = image.broker(broker) else { return DirectoryId::UNASSIGNED };
-    if broker.directories.is_empty() {
-        return DirectoryId::MIGRATING;
-    }
-    let cordoned = broker.cordoned_directories.as_deref().unwrap_or_default();
-    let mut usable = broker.directories.iter().filter(|directory| !cordoned.contains(directory));
-    match (usable.next(), usable.next()) {
-        (Some(only), None) => *only,
-        _ => DirectoryId::UNASSIGNED,
     }
 }
 
