@@ -377,3 +377,20 @@ fn messages_of_old_formats_are_kept() {
     disk.set_content(&path(FileKind::Log, 0), &bytes);
     assert_eq!(open(&disk, small_config(), CRASHED, now(0)).ends().log_end, Offset(4));
 }
+
+#[test]
+fn a_lost_index_in_the_middle_costs_no_producers() {
+    let disk = disk();
+    let mut log = Log::create(spec(disk.shared(), small_config()), now(0)).unwrap();
+    for id in 0..30 {
+        append(&mut log, now(0), idempotent(id, 0, 0, &[(0, &"x".repeat(200))])).unwrap();
+    }
+    let job = log.sync_job().unwrap();
+    log.synced(job.run(), now(0)).unwrap();
+    let (middle, end) = (bases(&log)[2], log.recovery_point());
+    drop(log);
+    disk.crash(Crash::KeepAll);
+    disk.remove_file(&path(FileKind::OffsetIndex, middle)).unwrap();
+    let log = open(&disk, small_config(), Recovery { recovery_point: end, ..CRASHED }, now(0));
+    assert_eq!(log.producers().len(), 30);
+}

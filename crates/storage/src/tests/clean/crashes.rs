@@ -9,6 +9,8 @@ use crate::disk::recorder::RecorderDisk;
 use crate::log_dir::LogDir;
 
 const COUNT: i64 = 33;
+/// What is written only to have something dirty.
+const LATER: &str = "later";
 
 fn config() -> LogConfig {
     LogConfig { segment_bytes: 420, file_delete_delay_ms: 1, delete_retention_ms: 10, ..compacted() }
@@ -127,9 +129,17 @@ fn check(disk: &MemoryDisk, durable: Offset, what: &str) {
     assert!(end >= durable, "{what}: ends at {end}, durable was {durable}");
     let expect = newest((0..end.0).map(record));
     let check = |log: &Log, when: &str| {
-        let records = read(log);
+        let mut records = read(log);
+        records.retain(|(_, (key, _))| key != LATER);
         for (offset, found) in &records {
             assert_eq!(*found, record(*offset), "{what}, {when}");
+            // Its time is its offset, and both indexes lead there.
+            let timed = log.reader().offset_for_timestamp(*offset).unwrap().map(|found| found.offset.0);
+            assert_eq!(timed, Some(*offset), "{what}, {when}");
+            let piece = log.reader().read(Offset(*offset), log.ends().log_end, 1, true).unwrap().records;
+            let bytes = piece.expect("it is there").to_bytes().unwrap();
+            let batch = Batch::parse(&bytes).unwrap();
+            assert_eq!(batch.base_offset().0, *offset, "{what}, {when}");
         }
         let found = newest(records.into_iter().map(|(_, record)| record));
         assert_eq!(found, expect, "{what}, {when}");
@@ -141,8 +151,10 @@ fn check(disk: &MemoryDisk, durable: Offset, what: &str) {
         let last_sequence = entry.flatten().map(|batch| batch.last_sequence.0);
         assert_eq!(last_sequence, Some((last / 2) as i32), "{what}: producer {id}");
     }
-    // Twice, so that every tombstone gets its horizon and goes.
+    // Twice, so that every tombstone gets its horizon and goes; each time there is something dirty.
     for at in [1000, 2000] {
+        let later = keyed(BatchBuilder::new(Compression::None), at, &[(Some(LATER), Some("x"))]);
+        append(&mut log, now(at), later).unwrap();
         log.roll(now(at)).unwrap();
         sync(&mut log, now(at)).unwrap();
         compact(&dir, &mut log, at).unwrap();

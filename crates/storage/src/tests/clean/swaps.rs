@@ -70,6 +70,23 @@ fn a_log_that_has_changed_takes_no_result() {
 }
 
 #[test]
+fn what_is_not_synced_is_not_compacted() {
+    let disk = disk();
+    let mut log = log(&disk, small());
+    let synced = log.ends().log_end;
+    (40..60).for_each(|n| write(&mut log, n));
+    log.roll(now(60)).unwrap();
+    let plan = log.reader().cleanable(now(100).wall).unwrap().unwrap();
+    assert_eq!(plan.first_uncleanable, Offset(60));
+    let mut round = log.clean_job(&plan, now(100)).unwrap().map(MEMORY, &mut Unhurried).unwrap();
+    while let Some(cleaned) = round.next_segment(&mut Unhurried).unwrap() {
+        assert!(log.swap(cleaned, now(100)).unwrap());
+    }
+    assert!(log.cleaned(round.finish().unwrap()));
+    assert_eq!(log.reader().first_dirty(), Some(synced));
+}
+
+#[test]
 fn a_closed_log_ends_its_compaction() {
     let disk = disk();
     let mut log = log(&disk, small());
@@ -110,10 +127,17 @@ fn a_reader_from_before_the_swap_reads_to_its_end() {
     let reader = log.reader();
     let before = log.segments();
     let sizes: Vec<u64> = before.iter().map(|segment| segment.size()).collect();
-    log.release_idle();
-    log.release_idle();
     let piece = reader.read(Offset(0), Offset(40), 300, true).unwrap().records.unwrap();
-    clean(&mut log, now(50)).unwrap().unwrap();
+    let (mut cleaned, mut round) = ready(&mut log);
+    loop {
+        // Nobody has used the sources for a while.
+        log.release_idle();
+        log.release_idle();
+        assert!(log.swap(cleaned, now(50)).unwrap());
+        let Some(next) = round.next_segment(&mut Unhurried).unwrap() else { break };
+        cleaned = next;
+    }
+    assert!(log.cleaned(round.finish().unwrap()));
     log.remove_deleted_files(now(10_000_000)).unwrap();
     assert_eq!(records_of(&piece.to_bytes().unwrap())[0].0, 0);
     for (segment, size) in before.iter().zip(sizes) {
