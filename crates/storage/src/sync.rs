@@ -211,7 +211,8 @@ impl Log {
         })
     }
 
-    /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too.
+    /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too. Of a log
+    /// that nothing was ever written to, its directory's name: the files in it are made again as they were.
     pub(crate) fn closing_sync_job(&mut self) -> Result<Option<SyncJob>, Error> {
         let waiting = &self.durability;
         let is_durable = self.ends.durable_end >= self.ends.log_end
@@ -224,6 +225,12 @@ impl Log {
         }
         let snapshots: Vec<Offset> = self.durability.snapshots.clone();
         let mut job = self.make_job(true)?;
+        if self.ends.log_end == Offset::ZERO && snapshots.is_empty() {
+            job.files.clear();
+            job.dirs.retain(|dir| *dir != job.path);
+            self.durability.in_flight = true;
+            return Ok(Some(job));
+        }
         job.files.extend(self.active.segment.index_files()?);
         for snapshot in snapshots.into_iter().filter(|snapshot| *snapshot > job.closed_below) {
             let path = self.home.path(FileKind::ProducerSnapshot, snapshot);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::config::NodeConfig;
@@ -14,6 +13,9 @@ use storage::directory::{DirKind, TopicPartition};
 use storage::disk::Disk;
 use storage::log::{Checkpoint, Log};
 use storage::log_dir::{LogDir, PartitionDir};
+
+/// Logs that are closed at a time: they wait for the disk, which makes one trip for several.
+const CLOSING_THREADS: usize = 8;
 
 /// The directories that a node holds.
 pub struct LogDirs {
@@ -108,7 +110,7 @@ impl LogDirs {
             for leftover in rest.iter().filter(|partition| partition.kind == DirKind::Deleted) {
                 dir.remove(&leftover.path).map_err(|error| error.to_string())?;
             }
-            for log in open_all(dir, &current, threads, config, now) {
+            for log in open_all(dir, current, threads, config, now) {
                 found.push((log?, index));
             }
         }
@@ -143,10 +145,13 @@ impl LogDirs {
     /// Closes every log and marks the directories in which all went well.
     pub fn close(self, logs: Vec<Log>, epoch: BrokerEpoch, now: Now) {
         let mut closed: BTreeMap<PathBuf, Result<Vec<Checkpoint>, String>> = BTreeMap::new();
-        for log in logs {
+        let close = |log: Log| {
             let parent = log.dir().parent().map(Path::to_owned).unwrap_or_default();
+            (parent, log.close(now))
+        };
+        for (parent, checkpoint) in on_threads(CLOSING_THREADS, logs, close) {
             let all = closed.entry(parent).or_insert_with(|| Ok(Vec::new()));
-            match (log.close(now), &mut *all) {
+            match (checkpoint, &mut *all) {
                 (Ok(checkpoint), Ok(checkpoints)) => checkpoints.push(checkpoint),
                 (Err(error), _) => *all = Err(error.to_string()),
                 (Ok(_), Err(_)) => {}
@@ -222,25 +227,26 @@ fn check(dir: &LogDir, config: &NodeConfig) -> Result<String, String> {
 
 fn open_all(
     dir: &LogDir,
-    partitions: &[PartitionDir],
+    partitions: Vec<PartitionDir>,
     threads: usize,
     config: &Arc<LogConfig>,
     now: Now,
 ) -> Vec<Result<Log, String>> {
-    let next = AtomicUsize::new(0);
-    let open = || {
-        let mut logs = Vec::new();
-        while let Some(partition) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let log = dir.open_log(partition, None, config.clone(), now);
-            logs.push(log.map_err(|error| format!("{}: {error}", partition.topic_partition)));
-        }
-        logs
-    };
+    on_threads(threads, partitions, |partition| {
+        let log = dir.open_log(&partition, None, config.clone(), now);
+        log.map_err(|error| format!("{}: {error}", partition.topic_partition))
+    })
+}
+
+/// Does `work` on every item, on so many threads; the order of the results is any.
+fn on_threads<T: Send, R: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = threads.clamp(1, items.len().max(1));
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || std::iter::from_fn(next).map(&work).collect::<Vec<R>>();
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads.min(partitions.len())).map(|_| scope.spawn(open)).collect();
-        running
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()))
-            .collect()
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let done = running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()));
+        done.flatten().collect()
     })
 }
