@@ -89,6 +89,8 @@ const COMMON: &[Flag] = &[
 pub(crate) struct Arguments {
     /// The word before the flags.
     pub(crate) command: Option<String>,
+    /// All of it, as Kafka's tools repeat it.
+    pub(crate) line: String,
     values: BTreeMap<&'static str, Vec<Option<String>>>,
     deprecated: Vec<(&'static str, &'static str)>,
 }
@@ -138,7 +140,7 @@ impl Flags {
     /// # Errors
     /// Unknown or ambiguous flags, missing values.
     pub(crate) fn parse(&self, arguments: &[String]) -> Result<Arguments> {
-        let mut parsed = Arguments::default();
+        let mut parsed = Arguments { line: arguments.join(" "), ..Arguments::default() };
         let mut rest = arguments.iter().peekable();
         if !self.commands.is_empty() && rest.peek().is_some_and(|first| !first.starts_with('-')) {
             parsed.command = rest.next().cloned();

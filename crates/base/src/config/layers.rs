@@ -172,8 +172,14 @@ impl Layers {
                 let value = shown(Some(definition), Some(text));
                 synonyms.push(Synonym { name: definition.name.to_owned(), value, source });
             }
-            if let Some(first) = definition.inherits.first() {
-                synonyms.extend(self.synonyms(first.name));
+            match (definition.inherits.first(), definition.default) {
+                (Some(first), _) => synonyms.extend(self.synonyms(first.name)),
+                // Of what no broker config gives a value, Kafka tells the default for groups alone.
+                (None, Default::Text(default)) if source == ConfigSource::Group => {
+                    let (name, value) = (definition.name.to_owned(), Some(default.to_owned()));
+                    synonyms.push(Synonym { name, value, source: ConfigSource::Default });
+                }
+                (None, _) => {}
             }
             described(definition.name, Some(definition), text.as_ref(), false, synonyms)
         };

@@ -59,7 +59,8 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<()> {
         if arguments.has("describe") {
             describe(&admin, &entity, arguments.has("all"), console).await
         } else {
-            alter(&admin, &entity, &changes, console).await
+            let within = format!("Error while executing config command with args '{}'\n", arguments.line);
+            alter(&admin, &entity, &changes, &within, console).await
         }
     })
 }
@@ -102,6 +103,11 @@ fn check(arguments: &Arguments) -> Result<Entity> {
 }
 
 async fn describe(admin: &Admin, entity: &Entity, all: bool, console: &mut Console) -> Result<()> {
+    if let Some(name) = missing(admin, entity).await? {
+        let kind = entity.kind.singular();
+        console.line(format_args!("The {kind} '{name}' doesn't exist and doesn't have dynamic config."));
+        return Ok(());
+    }
     for name in names(admin, entity).await? {
         let plural = entity.kind.plural();
         if name.is_empty() {
@@ -131,6 +137,19 @@ fn line(entry: &ConfigEntry) -> String {
         entry.sensitive,
         synonyms.join(", ")
     )
+}
+
+/// The entity's name, if it is a topic or broker that is not there.
+async fn missing<'a>(admin: &Admin, entity: &'a Entity) -> Result<Option<&'a str>> {
+    let Some(name) = entity.name.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
+    let is_there = match entity.kind {
+        Kind::Topic => admin.list_topics(true).await?.iter().any(|topic| topic.as_ref() == name),
+        Kind::Broker | Kind::BrokerLogger => {
+            admin.describe_cluster().await?.brokers.iter().any(|broker| broker.id.to_string() == name)
+        }
+        Kind::ClientMetrics | Kind::Group => true,
+    };
+    Ok((!is_there).then_some(name))
 }
 
 /// The entity's name, or those of all of its kind.
@@ -178,25 +197,21 @@ async fn alter(
     admin: &Admin,
     entity: &Entity,
     changes: &[(String, ConfigChange)],
+    within: &str,
     console: &mut Console,
 ) -> Result<()> {
     let name = entity.name.as_deref().unwrap_or_default();
-    let known = configs(admin, entity.kind, name, false, false).await?;
-    let is_known = |name: &str| known.iter().any(|entry| entry.name == name);
-    let loggers = entity.kind == Kind::BrokerLogger;
-    let invalid: Vec<&str> = changes
-        .iter()
-        .filter(|(name, change)| (loggers || *change == ConfigChange::Delete) && !is_known(name))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !invalid.is_empty() {
-        let what = if loggers { "broker logger(s)" } else { "config(s)" };
-        return failed(format!("Invalid {what}: {}", invalid.join(",")));
+    if entity.kind == Kind::BrokerLogger {
+        let known = configs(admin, entity.kind, name, false, false).await?;
+        let is_known = |name: &str| known.iter().any(|entry| entry.name == name);
+        let names = changes.iter().map(|(name, _)| name.as_str());
+        let invalid: Vec<&str> = names.filter(|name| !is_known(name)).collect();
+        if !invalid.is_empty() {
+            return failed(format!("Invalid broker logger(s): {}", invalid.join(",")));
+        }
     }
     let altered = admin.alter_config(entity.kind.resource_type(), name, changes).await;
-    altered.map_err(|error| {
-        Failure::Error(format!("Error while executing config command\n{}", printed(&error)))
-    })?;
+    altered.map_err(|error| Failure::Error(printed(&error)).within(within))?;
     if name.is_empty() {
         let plural = entity.kind.plural();
         console.line(format_args!("Completed updating default config for {plural} in the cluster."));

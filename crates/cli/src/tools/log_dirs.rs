@@ -77,7 +77,7 @@ fn page(brokers: &[(NodeId, Vec<LogDirDescription>)], topics: &BTreeSet<&str>) -
         let dirs: Vec<Value> = dirs.iter().map(|described| dir(described, topics)).collect();
         json!({ "broker": node.0, "logDirs": dirs })
     };
-    json!({ "version": 1, "brokers": brokers.iter().map(broker).collect::<Vec<_>>() })
+    json!({ "brokers": brokers.iter().map(broker).collect::<Vec<_>>(), "version": 1 })
 }
 
 fn dir(described: &LogDirDescription, topics: &BTreeSet<&str>) -> Value {
@@ -92,5 +92,5 @@ fn dir(described: &LogDirDescription, topics: &BTreeSet<&str>) -> Value {
     };
     let error = (!described.error.is_none()).then(|| described.error.message());
     let partitions: Vec<Value> = described.partitions.iter().filter(wanted).map(row).collect();
-    json!({ "logDir": described.path, "error": error, "partitions": partitions })
+    json!({ "partitions": partitions, "error": error, "logDir": described.path })
 }

@@ -131,3 +131,19 @@ fn the_typed_configs_follow_the_layers() {
     let broker = layers.broker_config().unwrap();
     assert_eq!((broker.log_segment_bytes, broker.log_retention_ms), (4_000_000, Some(99_999)));
 }
+
+#[test]
+fn a_group_config_of_its_own_has_a_default_to_fall_back_to() {
+    let described = |overrides: &[(&str, &str)]| {
+        let all = Layers::default().describe_group(&set(overrides));
+        let config = all.into_iter().find(|config| config.name == "share.auto.offset.reset").unwrap();
+        let values: Vec<_> =
+            config.synonyms.into_iter().map(|one| (one.value.unwrap(), one.source)).collect();
+        (config.source, values)
+    };
+    let default = ("latest".to_owned(), ConfigSource::Default);
+    assert_eq!(described(&[]), (ConfigSource::Default, vec![default.clone()]));
+    let own = ("earliest".to_owned(), ConfigSource::Group);
+    let expect = (ConfigSource::Group, vec![own, default]);
+    assert_eq!(described(&[("share.auto.offset.reset", "earliest")]), expect);
+}

@@ -24,7 +24,7 @@ pub(super) struct Entity {
 }
 
 /// The kinds that Kafka has, those that are not built too.
-const ALL: &str = "topics, clients, users, brokers, broker-loggers, ips, client-metrics, groups";
+const ALL: &str = "topics, clients, users, brokers, ips, client-metrics, groups, broker-loggers";
 
 /// The flags that name an entity by themselves.
 const SHORT: [(&str, Kind); 5] = [
