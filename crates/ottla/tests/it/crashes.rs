@@ -4,8 +4,10 @@
 //! the simulator's.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use client::{Acks, Producer, Record};
+use storage::disk::os::OsDisk;
 use tokio::sync::watch;
 
 use crate::first_light::read_topic;
@@ -49,6 +51,7 @@ async fn kills_under_load_lose_and_double_nothing() {
     for round in 1..=crashes {
         watched.wait_for(|count| *count >= round * BETWEEN).await.unwrap();
         node.kill();
+        check_directory(dir.path(), "a kill");
         node = Node::start(dir.path(), port, &[]);
     }
     stop.send(true).unwrap();
@@ -60,5 +63,14 @@ async fn kills_under_load_lose_and_double_nothing() {
     assert!(acknowledged.iter().all(|value| unique.contains(value)), "an acknowledged record is lost");
     let numbers: Vec<u64> = stored.iter().map(|value| value.parse().unwrap()).collect();
     assert!(numbers.is_sorted(), "the order is not that of the sends");
+    assert!(node.stop(), "the node stops cleanly");
+    check_directory(dir.path(), "a clean stop");
     println!("{crashes} kills, {} acknowledged, {} stored", acknowledged.len(), stored.len());
+}
+
+/// Nothing stands wrong in any file, whatever moment the process ended in.
+fn check_directory(dir: &Path, after: &str) {
+    let report = storage::verify::verify(&OsDisk, dir, &mut |_| {}).unwrap();
+    let wrong: Vec<String> = report.wrong().map(ToString::to_string).collect();
+    assert!(wrong.is_empty(), "after {after}: {wrong:#?}");
 }
