@@ -9,6 +9,8 @@ use crate::disk::recorder::RecorderDisk;
 use crate::log_dir::LogDir;
 
 const COUNT: i64 = 33;
+/// Several results a compaction, and one: the names of the last are the ones that a crash may take back.
+const SEGMENT_BYTES: [u32; 2] = [420, 2000];
 /// What is written only to have something dirty.
 const LATER: &str = "later";
 
@@ -34,10 +36,14 @@ fn newest(records: impl Iterator<Item = (String, Option<String>)>) -> BTreeMap<S
 }
 
 /// A life with three compactions, of which the last lets tombstones go.
-fn run(disk: Arc<dyn Disk>, on_durable: &mut dyn FnMut(Offset)) -> Result<(), CleanError> {
+fn run(
+    disk: Arc<dyn Disk>,
+    segment_bytes: u32,
+    on_durable: &mut dyn FnMut(Offset),
+) -> Result<(), CleanError> {
     let mut dir = LogDir::open(disk.clone(), DATA)?;
     dir.begin()?;
-    let mut log = Log::create(spec(disk, config()), now(0))?;
+    let mut log = Log::create(spec(disk, LogConfig { segment_bytes, ..config() }), now(0))?;
     write(&mut log, 0..12, on_durable)?;
     compact(&dir, &mut log, 100)?;
     write(&mut log, 12..24, on_durable)?;
@@ -164,30 +170,33 @@ fn check(disk: &MemoryDisk, durable: Offset, what: &str) {
 
 #[test]
 fn every_crash_state_keeps_the_last_values() {
-    let (disk, recording) = RecorderDisk::new(MemoryDisk::new().shared());
-    disk.create_dir_all(Path::new(DATA)).unwrap();
-    disk.sync_dir(Path::new("/")).unwrap();
-    let marks = recording.clone();
-    run(Arc::new(disk), &mut |end| marks.mark(end.0 as u64)).unwrap();
-    let states = recording.states(scale("STORAGE_TORN", 1), |state| {
-        let what = format!("{} changes, {:?}", state.changes, state.crash);
-        check(&state.disk, Offset(state.mark as i64), &what);
-    });
+    let mut states = 0;
+    for segment_bytes in SEGMENT_BYTES {
+        let (disk, recording) = RecorderDisk::new(MemoryDisk::new().shared());
+        disk.create_dir_all(Path::new(DATA)).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        let marks = recording.clone();
+        run(Arc::new(disk), segment_bytes, &mut |end| marks.mark(end.0 as u64)).unwrap();
+        states += recording.states(scale("STORAGE_TORN", 1), |state| {
+            let what = format!("{segment_bytes}: {} changes, {:?}", state.changes, state.crash);
+            check(&state.disk, Offset(state.mark as i64), &what);
+        });
+    }
     println!("{states} crash states");
-    assert!(states > 1000, "{states}");
+    assert!(states > 2000, "{states}");
 }
 
 #[test]
 fn every_single_fault_leaves_a_log_that_opens() {
     let whole = disk();
-    run(whole.shared(), &mut |_| {}).unwrap();
+    run(whole.shared(), SEGMENT_BYTES[0], &mut |_| {}).unwrap();
     for at in 0..whole.operations() {
         let error = [std::io::ErrorKind::Other, std::io::ErrorKind::StorageFull][at as usize % 2];
         let disk = disk();
         disk.plan(Fault::Once { at, error });
         let mut durable = Offset::ZERO;
         // Some faults are of no consequence, such as a file that is not removed.
-        let _ = run(disk.shared(), &mut |end| durable = end);
+        let _ = run(disk.shared(), SEGMENT_BYTES[0], &mut |end| durable = end);
         disk.crash(if at % 3 == 0 { Crash::KeepAll } else { Crash::LoseUnsynced });
         check(&disk, durable, &format!("{error:?} at operation {at}"));
     }
