@@ -60,7 +60,9 @@ fn a_config_becomes_a_definition() {
     );
     check("a: double = 0; at least 0\n    x", "Check::Double { least: 0.0, most: None }");
     check("a: string = b; one of, in any case, b, c\n    x", "values: &[\"b\", \"c\"], any_case: true");
-    check("a: long = null\n    or b\n    x\nb: int = 1\n    x", "built: false, chain: &[\"a\", \"b\"]");
+    check("a: long = null\n    or b\n    x\nb: int = 1\n    x", "at_start: false, chain: &[\"a\", \"b\"]");
+    check("a: int = 1; built at start\n    x", "built: true, at_start: true");
+    check("a: int = 1; built\n    x", "built: true, at_start: false");
     check("== Here\na: int = 1\n    x\n    y", "section: \"Here\"");
     check("a: int = 1\n    x\n    or y", "doc: \"x or y\"");
     check("a: long = 1\n    from b * 60\n    x\nb: int = 1\n    x", "Inherited { name: \"b\", factor: 60 }");
