@@ -25,6 +25,14 @@ impl Refusal {
     }
 }
 
+/// What a response says of an outcome.
+pub fn told(outcome: Result<(), Refusal>) -> (ErrorCode, Option<String>) {
+    match outcome {
+        Ok(()) => (ErrorCode::NONE, None),
+        Err(refusal) => (refusal.code, refusal.message),
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message.as_deref().unwrap_or_else(|| self.code.message()))

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use base::time::Now;
+use metadata::controller::{AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
 use net::permits::Permit;
 use net::session::Close;
 use protocol::api::{Api, ApiKey};
@@ -16,6 +17,7 @@ use wire::reader::Reader;
 use crate::apis;
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::controller::Answer;
 use crate::replies::{Replies, Reply, Ticket};
 use crate::session::Gathered;
 
@@ -94,6 +96,26 @@ impl Call<'_> {
         let output = frame(&self.context, response)?;
         self.replies.answer(self.ticket, Reply::Send(output));
         Ok(())
+    }
+
+    /// Has the controller decide. `respond` makes a response of its answer, or gives back a reply that is to another verb:
+    /// then the connection closes.
+    pub fn decide<M: Message>(
+        &self,
+        verb: ControllerVerb,
+        respond: impl FnOnce(Answer) -> Result<M, ControllerReply> + Send + 'static,
+    ) {
+        let (context, ticket, replies) = (self.context.clone(), self.ticket, self.replies.clone());
+        let request =
+            ControllerRequest { api_version: context.header.api_version, verb, access: Arc::new(AllowAll) };
+        let on_reply = Box::new(move |answer| {
+            let response = match respond(answer) {
+                Ok(response) => reply(&context, &response),
+                Err(other) => Reply::Close(format!("{} was answered with {other:?}", context.header.api_key)),
+            };
+            replies.answer(ticket, response);
+        });
+        self.broker.controller().submit(request, on_reply);
     }
 }
 

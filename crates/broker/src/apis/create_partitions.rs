@@ -1,15 +1,12 @@
 //! CreatePartitions: decided by the controller; the reply comes when the partitions' logs are there.
 
-use std::sync::Arc;
-
 use base::error_code::ErrorCode;
-use metadata::controller::{AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
+use metadata::controller::{ControllerReply, ControllerVerb};
 use net::session::Close;
 use protocol::messages::create_partitions_request::CreatePartitionsRequest;
 use protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 
-use crate::dispatch::{self, Call};
-use crate::replies::Reply;
+use crate::dispatch::Call;
 
 /// Takes up the request.
 pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
@@ -18,21 +15,11 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     if request.timeout_ms <= 0 && !request.topics.is_empty() {
         return call.answer(&refusal(request, ErrorCode::REQUEST_TIMED_OUT));
     }
-    let (context, ticket, replies) = (call.context.clone(), call.ticket, call.replies.clone());
-    let submitted = ControllerRequest {
-        api_version: context.header.api_version,
-        verb: ControllerVerb::CreatePartitions(request.clone()),
-        access: Arc::new(AllowAll),
-    };
-    let on_reply = Box::new(move |answer| {
-        let reply = match answer {
-            Ok(ControllerReply::CreatePartitions(response)) => dispatch::reply(&context, &response),
-            Ok(other) => Reply::Close(format!("CreatePartitions was answered with {other:?}")),
-            Err(code) => dispatch::reply(&context, &refusal(request, code)),
-        };
-        replies.answer(ticket, reply);
+    call.decide(ControllerVerb::CreatePartitions(request.clone()), move |answer| match answer {
+        Ok(ControllerReply::CreatePartitions(response)) => Ok(response),
+        Ok(other) => Err(other),
+        Err(code) => Ok(refusal(request, code)),
     });
-    call.broker.controller().submit(submitted, on_reply);
     Ok(())
 }
 

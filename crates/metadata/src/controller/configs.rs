@@ -12,7 +12,7 @@ use base::config::definition::{Definition, Kind};
 use base::config::{BROKER, GROUP, Properties, TOPIC, Table};
 use base::error_code::ErrorCode;
 use base::ids::NodeId;
-use base::refusal::Refusal;
+use base::refusal::{Refusal, told};
 use protocol::messages::alter_configs_request::{self, AlterConfigsRequest};
 use protocol::messages::alter_configs_response::{self, AlterConfigsResponse};
 use protocol::messages::incremental_alter_configs_request::{self, IncrementalAlterConfigsRequest};
@@ -61,13 +61,12 @@ impl AlterConfigs<'_> {
         };
         let understood = request.resources.iter().all(|resource| resource.configs.iter().all(is_known));
         let mut records = Vec::new();
-        let mut answers: Vec<Result<(), Refusal>> = Vec::new();
+        let mut answers = Vec::new();
         for resource in &request.resources {
             answers.push(if understood { self.change(resource, &mut records) } else { Err(unknown()) });
         }
-        clear_what_cannot_be_said(&mut answers, &mut records);
-        let rows = request.resources.iter().zip(answers).map(|(resource, answer)| {
-            let (error_code, error_message) = told(answer);
+        let (records, told) = self.finish(request.validate_only, answers, records);
+        let rows = request.resources.iter().zip(told).map(|(resource, (error_code, error_message))| {
             AlterConfigsResourceResponse {
                 error_code,
                 error_message,
@@ -76,7 +75,7 @@ impl AlterConfigs<'_> {
             }
         });
         let response = IncrementalAlterConfigsResponse { responses: rows.collect(), ..Default::default() };
-        (if request.validate_only { Vec::new() } else { self.with_cleared_elr(records) }, response)
+        (records, response)
     }
 
     /// The records and the answer to an AlterConfigs.
@@ -86,13 +85,12 @@ impl AlterConfigs<'_> {
     ) -> (Vec<MetadataRecord>, AlterConfigsResponse) {
         use alter_configs_response::AlterConfigsResourceResponse;
         let mut records = Vec::new();
-        let mut answers: Vec<Result<(), Refusal>> = Vec::new();
+        let mut answers = Vec::new();
         for resource in &request.resources {
             answers.push(self.replace_one(resource, &mut records));
         }
-        clear_what_cannot_be_said(&mut answers, &mut records);
-        let rows = request.resources.iter().zip(answers).map(|(resource, answer)| {
-            let (error_code, error_message) = told(answer);
+        let (records, told) = self.finish(request.validate_only, answers, records);
+        let rows = request.resources.iter().zip(told).map(|(resource, (error_code, error_message))| {
             AlterConfigsResourceResponse {
                 error_code,
                 error_message,
@@ -101,7 +99,19 @@ impl AlterConfigs<'_> {
             }
         });
         let response = AlterConfigsResponse { responses: rows.collect(), ..Default::default() };
-        (if request.validate_only { Vec::new() } else { self.with_cleared_elr(records) }, response)
+        (records, response)
+    }
+
+    /// What is written, and what is said of each resource.
+    fn finish(
+        &self,
+        validate_only: bool,
+        mut answers: Vec<Result<(), Refusal>>,
+        mut records: Vec<MetadataRecord>,
+    ) -> (Vec<MetadataRecord>, impl Iterator<Item = (ErrorCode, Option<String>)> + use<>) {
+        clear_what_cannot_be_said(&mut answers, &mut records);
+        let records = if validate_only { Vec::new() } else { self.with_cleared_elr(records) };
+        (records, answers.into_iter().map(told))
     }
 
     fn change(
@@ -295,13 +305,6 @@ fn resource(number: i8, name: &str) -> Result<Resource, Refusal> {
 
 fn unknown() -> Refusal {
     Refusal { code: ErrorCode::UNKNOWN_SERVER_ERROR, message: None }
-}
-
-fn told(answer: Result<(), Refusal>) -> (ErrorCode, Option<String>) {
-    match answer {
-        Ok(()) => (ErrorCode::NONE, None),
-        Err(refusal) => (refusal.code, refusal.message),
-    }
 }
 
 /// An answer that no response can carry stands for all of them, and then nothing is written.

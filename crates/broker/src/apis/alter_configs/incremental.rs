@@ -1,8 +1,7 @@
 //! IncrementalAlterConfigs (44).
 
-use std::sync::Arc;
-
-use metadata::controller::{AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
+use base::refusal::told;
+use metadata::controller::{ControllerReply, ControllerVerb};
 use metadata::image::ResourceType;
 use net::session::Close;
 use protocol::messages::incremental_alter_configs_request::{
@@ -13,47 +12,29 @@ use protocol::messages::incremental_alter_configs_response::{
 };
 
 use super::preprocess::{self, Altered, BROKER_LOGGER, Change, invalid};
-use super::{Outcome, told};
+use super::{Outcome, keep_undecided, merged};
 use crate::broker::Broker;
-use crate::dispatch::{self, Call};
-use crate::replies::Reply;
+use crate::dispatch::Call;
 
 /// Takes up the request.
 pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     let mut request: IncrementalAlterConfigsRequest = call.decode()?;
     let judged = judge(call.broker, &request);
     let rows: Vec<_> = request.resources.iter().zip(&judged).map(row).collect();
-    let mut left = judged.iter().map(Option::is_none);
-    request.resources.retain(|_| left.next().unwrap_or(false));
+    keep_undecided(&mut request.resources, &judged);
     if request.resources.is_empty() {
         return call.answer(&IncrementalAlterConfigsResponse { responses: rows, ..Default::default() });
     }
-    let (context, ticket, replies) = (call.context.clone(), call.ticket, call.replies.clone());
-    let submitted = ControllerRequest {
-        api_version: context.header.api_version,
-        verb: ControllerVerb::IncrementalAlterConfigs(request),
-        access: Arc::new(AllowAll),
-    };
-    let on_reply = Box::new(move |answer| {
-        let mut answered = match answer {
-            Ok(ControllerReply::IncrementalAlterConfigs(response)) => Ok(response.responses.into_iter()),
-            Ok(other) => {
-                let reason = format!("IncrementalAlterConfigs was answered with {other:?}");
-                return replies.answer(ticket, Reply::Close(reason));
-            }
+    call.decide(ControllerVerb::IncrementalAlterConfigs(request), move |answer| {
+        let answered = match answer {
+            Ok(ControllerReply::IncrementalAlterConfigs(response)) => Ok(response.responses),
+            Ok(other) => return Err(other),
             Err(code) => Err(code),
         };
-        let fill =
-            |(row, judged): (AlterConfigsResourceResponse, Option<Outcome>)| match (&mut answered, judged) {
-                (_, Some(_)) => row,
-                (Ok(answers), None) => answers.next().unwrap_or(row),
-                (Err(code), None) => AlterConfigsResourceResponse { error_code: *code, ..row },
-            };
-        let responses = rows.into_iter().zip(judged).map(fill).collect();
-        let response = IncrementalAlterConfigsResponse { responses, ..Default::default() };
-        replies.answer(ticket, dispatch::reply(&context, &response));
+        let refused = |row, error_code| AlterConfigsResourceResponse { error_code, ..row };
+        let responses = merged(rows, &judged, answered, refused);
+        Ok(IncrementalAlterConfigsResponse { responses, ..Default::default() })
     });
-    call.broker.controller().submit(submitted, on_reply);
     Ok(())
 }
 
