@@ -3,18 +3,20 @@
 //! Invariant: the image and the table of partitions only change together, by [`crate::publish`]: a topic is told to
 //! clients after its logs are there, and its logs go after it is no longer told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
-use base::ids::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
+use base::ids::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use base::time::Now;
 use metadata::controller::{ControllerRequest, ControllerVerb};
 use metadata::image::Image;
+use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::produce_request::TopicProduceData;
 use replication::fetch_session::{FetchSessions, OpenFetch, Outcome, SessionRequest};
+use storage::log::Checkpoint;
 
 use crate::context::ConnectionContext;
 use crate::controller::{ControllerHandle, auto_create_request};
@@ -333,6 +335,29 @@ impl Broker {
     /// A partition is no longer hosted.
     pub(crate) fn remove_partition(&self, topic: TopicId, index: PartitionIndex) -> Option<PartitionHandle> {
         self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&(topic, index))
+    }
+
+    /// What is to be written down of all logs, by log directory.
+    pub fn checkpoints(&self) -> BTreeMap<PathBuf, Vec<Checkpoint>> {
+        let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
+        for handle in self.partitions() {
+            let dir = handle.shared.reader().dir();
+            let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
+            by_dir.entry(parent).or_default().push(handle.shared.checkpoint());
+        }
+        by_dir
+    }
+
+    /// What this broker tells the controller again and again while it is registered with `epoch`.
+    pub fn heartbeat(&self, epoch: BrokerEpoch) -> BrokerHeartbeatRequest {
+        BrokerHeartbeatRequest {
+            broker_id: self.node.0,
+            broker_epoch: epoch.0,
+            current_metadata_offset: self.image().offset().0,
+            want_fence: false,
+            want_shut_down: false,
+            ..BrokerHeartbeatRequest::default()
+        }
     }
 
     /// All partitions hosted at the moment.

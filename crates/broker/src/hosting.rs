@@ -126,9 +126,11 @@ impl Hosting {
         self.removals.first().map(|(at, _)| *at)
     }
 
-    /// The log directories.
-    pub fn dirs(&self) -> &[HostedDir] {
-        &self.dirs
+    /// Has every shard look after its logs.
+    pub fn maintain(&self) {
+        for shard in self.dirs.iter().flat_map(|dir| &dir.shards) {
+            shard.submit_one(Op::Maintain);
+        }
     }
 
     fn is_here(&self, partition: &metadata::image::Partition) -> bool {

@@ -9,6 +9,8 @@ use std::task::Waker;
 
 use base::ids::{LeaderEpoch, Offset, PartitionIndex, TopicId};
 use replication::acks::Durability;
+use storage::directory::TopicPartition;
+use storage::log::Checkpoint;
 use storage::read::LogReader;
 
 use crate::shard::ShardQueue;
@@ -85,6 +87,18 @@ impl PartitionShared {
     /// Reads the log.
     pub fn reader(&self) -> &LogReader {
         &self.reader
+    }
+
+    /// What is to be written down of its log.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let ends = self.reader.ends();
+        Checkpoint {
+            topic_partition: TopicPartition::new(self.topic.as_ref(), self.index.0),
+            recovery_point: ends.durable_end,
+            log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
+            high_watermark: ends.high_watermark,
+            first_dirty: self.reader.first_dirty(),
+        }
     }
 
     /// The epoch in which this node leads the partition.

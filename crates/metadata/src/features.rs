@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use protocol::messages::broker_registration_request;
+
 use crate::image::{KRAFT_VERSION, METADATA_VERSION, SupportedVersions};
 use crate::version::level;
 
@@ -62,6 +64,16 @@ pub const METADATA_VERSIONS: &[(i16, &str)] = &[
     (29, "4.2-IV1"),
     (30, "4.3-IV0"),
 ];
+
+/// [`SUPPORTED`] as a broker registers with it.
+pub fn registered() -> Vec<broker_registration_request::Feature> {
+    let feature = |feature: &Feature| broker_registration_request::Feature {
+        name: feature.name.to_owned(),
+        min_supported_version: feature.min,
+        max_supported_version: feature.max,
+    };
+    SUPPORTED.iter().map(feature).collect()
+}
 
 /// [`SUPPORTED`] as a map.
 pub fn supported() -> BTreeMap<String, SupportedVersions> {

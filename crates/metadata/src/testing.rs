@@ -9,7 +9,7 @@ use base::ids::NodeId;
 use base::time::{MonoTime, Now, WallTime};
 use base::uuid::Uuid;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
-use protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Feature, Listener};
+use protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Listener};
 use quorum::Endpoint;
 use storage::disk::Disk;
 use storage::disk::memory::MemoryDisk;
@@ -18,7 +18,7 @@ use storage::log_dir::LogDir;
 use crate::controller::{ControllerReply, ControllerRequest, ControllerSettings, ControllerVerb, Random};
 use crate::delta::Delta;
 use crate::error::Error;
-use crate::features::{SUPPORTED, supported};
+use crate::features::{registered, supported};
 use crate::format::{EmptyFormat, format_empty};
 use crate::image::Image;
 use crate::node::{ControllerNode, NodeEffect, NodeSettings};
@@ -220,14 +220,7 @@ pub(crate) fn registration(broker: i32, incarnation: u128) -> BrokerRegistration
             port: 9092,
             security_protocol: 0,
         }],
-        features: SUPPORTED
-            .iter()
-            .map(|feature| Feature {
-                name: feature.name.to_owned(),
-                min_supported_version: feature.min,
-                max_supported_version: feature.max,
-            })
-            .collect(),
+        features: registered(),
         log_dirs: vec![Uuid::from_u128(0xd000 + broker as u128)],
         rack: None,
         previous_broker_epoch: -1,

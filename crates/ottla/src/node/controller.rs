@@ -13,16 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use base::ids::{BrokerEpoch, NodeId};
+use base::ids::BrokerEpoch;
 use base::time::{MonoTime, Now};
 use broker::broker::Broker;
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
-use broker::shard::Op;
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
 use metadata::node::{ControllerNode, NodeEffect};
 use net::clock::SystemClock;
-use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use tokio::sync::oneshot;
 
@@ -199,23 +197,12 @@ impl Driver {
             && at <= now.mono
         {
             self.next_heartbeat = None;
-            let heartbeat = BrokerHeartbeatRequest {
-                broker_id: self.node_id().0,
-                broker_epoch: epoch.0,
-                current_metadata_offset: self.parts.broker.image().offset().0,
-                want_fence: false,
-                want_shut_down: false,
-                ..BrokerHeartbeatRequest::default()
-            };
+            let heartbeat = self.parts.broker.heartbeat(epoch);
             self.submit_own(HEARTBEAT, ControllerVerb::Heartbeat(heartbeat));
         }
         if self.next_maintenance <= now.mono {
             self.next_maintenance = now.mono.plus_ms(self.parts.retention_check_ms.0);
-            for dir in self.parts.hosting.dirs() {
-                for shard in &dir.shards {
-                    shard.submit_one(Op::Maintain);
-                }
-            }
+            self.parts.hosting.maintain();
         }
         if self.next_checkpoint <= now.mono {
             self.next_checkpoint = now.mono.plus_ms(self.parts.checkpoint_ms);
@@ -232,10 +219,6 @@ impl Driver {
 
     fn submit_own(&mut self, id: u64, verb: ControllerVerb) {
         self.parts.node.submit(ControllerRequest::internal(verb), id);
-    }
-
-    fn node_id(&self) -> NodeId {
-        self.parts.broker.node()
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::config::NodeConfig;
-use base::ids::{BrokerEpoch, DirectoryId, Offset};
+use base::ids::{BrokerEpoch, DirectoryId};
 use base::time::Now;
 use broker::broker::{Broker, LogDirFacts};
 use storage::config::LogConfig;
-use storage::directory::{DirKind, TopicPartition};
+use storage::directory::DirKind;
 use storage::disk::Disk;
 use storage::log::{Checkpoint, Log};
 use storage::log_dir::{LogDir, PartitionDir};
@@ -120,7 +120,7 @@ impl LogDirs {
     /// Writes down how far the logs are durable and committed, so that the next start after a crash has little to scan.
     pub fn write_checkpoints(&self, broker: &Broker) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut by_dir = checkpoints_of(broker);
+        let mut by_dir = broker.checkpoints();
         for dir in &self.dirs {
             let checkpoints = by_dir.remove(dir.path()).unwrap_or_default();
             if let Err(error) = dir.write_checkpoints(&checkpoints) {
@@ -135,7 +135,7 @@ impl LogDirs {
     /// The disk failed.
     pub fn write_first_dirty(&self, broker: &Broker, path: &Path) -> Result<(), storage::Error> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let checkpoints = checkpoints_of(broker).remove(path).unwrap_or_default();
+        let checkpoints = broker.checkpoints().remove(path).unwrap_or_default();
         match self.dirs.iter().find(|dir| dir.path() == path) {
             Some(dir) => dir.write_first_dirty(&checkpoints),
             None => Ok(()),
@@ -180,25 +180,6 @@ pub fn facts(path: &Path) -> LogDirFacts {
         total_bytes: space.as_ref().map_or(-1, |space| bytes(space.f_blocks, space.f_frsize)),
         usable_bytes: space.as_ref().map_or(-1, |space| bytes(space.f_bavail, space.f_frsize)),
     }
-}
-
-/// What is to be written down of all logs, by directory.
-fn checkpoints_of(broker: &Broker) -> BTreeMap<PathBuf, Vec<Checkpoint>> {
-    let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
-    for handle in broker.partitions() {
-        let ends = handle.shared.reader().ends();
-        let checkpoint = Checkpoint {
-            topic_partition: TopicPartition::new(handle.shared.topic.as_ref(), handle.shared.index.0),
-            recovery_point: ends.durable_end,
-            log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
-            high_watermark: ends.high_watermark,
-            first_dirty: handle.shared.reader().first_dirty(),
-        };
-        let dir = handle.shared.reader().dir();
-        let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
-        by_dir.entry(parent).or_default().push(checkpoint);
-    }
-    by_dir
 }
 
 /// The cluster of a formatted directory of this node.

@@ -24,7 +24,7 @@ use net::connection::Limits;
 use net::listener::{ConnectionLimits, Connections};
 use net::permits::Permits;
 use protocol::messages::broker_registration_request::{
-    BrokerRegistrationRequest, Feature, Listener as RegisteredListener,
+    BrokerRegistrationRequest, Listener as RegisteredListener,
 };
 use quorum::{ReplicaKey, Voter, VoterSet};
 use storage::disk::Disk;
@@ -353,17 +353,12 @@ fn registration(config: &NodeConfig, dirs: &LogDirs, bound: &[Bound]) -> BrokerR
         let security_protocol = security(&bound.context.name);
         RegisteredListener { name: bound.context.name.clone(), host, port, security_protocol }
     };
-    let features = features::SUPPORTED.iter().map(|feature| Feature {
-        name: feature.name.to_owned(),
-        min_supported_version: feature.min,
-        max_supported_version: feature.max,
-    });
     BrokerRegistrationRequest {
         broker_id: config.node_id.0,
         cluster_id: dirs.cluster_id().to_owned(),
         incarnation_id: Uuid::from_u128(SystemRandom::shared()()),
         listeners: bound.iter().map(listener).collect(),
-        features: features.collect(),
+        features: features::registered(),
         rack: config.broker.broker_rack.clone(),
         log_dirs: dirs.iter().map(|(_, id)| id.0).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,

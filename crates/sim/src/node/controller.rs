@@ -12,10 +12,8 @@ use base::time::{MonoTime, Now};
 use broker::broker::Broker;
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
-use broker::shard::Op;
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
 use metadata::node::{ControllerNode, NodeEffect};
-use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use storage::sync::SyncJob;
 
@@ -174,23 +172,12 @@ impl Controller {
             && at <= now.mono
         {
             self.next_heartbeat = None;
-            let heartbeat = BrokerHeartbeatRequest {
-                broker_id: self.broker.node().0,
-                broker_epoch: epoch.0,
-                current_metadata_offset: self.broker.image().offset().0,
-                want_fence: false,
-                want_shut_down: false,
-                ..BrokerHeartbeatRequest::default()
-            };
+            let heartbeat = self.broker.heartbeat(epoch);
             self.node.submit(ControllerRequest::internal(ControllerVerb::Heartbeat(heartbeat)), HEARTBEAT);
         }
         if self.next_maintenance <= now.mono {
             self.next_maintenance = now.mono.plus_ms(MAINTENANCE_MS);
-            for dir in self.hosting.dirs() {
-                for shard in &dir.shards {
-                    shard.submit_one(Op::Maintain);
-                }
-            }
+            self.hosting.maintain();
         }
         self.hosting.remove_set_aside(now);
     }

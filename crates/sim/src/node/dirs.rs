@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::ids::{BrokerEpoch, DirectoryId, Offset};
+use base::ids::{BrokerEpoch, DirectoryId};
 use base::time::Now;
 use broker::broker::Broker;
 use storage::config::LogConfig;
-use storage::directory::{DirKind, TopicPartition};
+use storage::directory::DirKind;
 use storage::disk::Disk;
 use storage::log::{Checkpoint, Log};
 use storage::log_dir::LogDir;
@@ -81,18 +81,7 @@ impl Dirs {
 
     /// Writes down how far the logs are durable and committed.
     pub(super) fn write_checkpoints(&self, broker: &Broker) {
-        let mut by_dir: BTreeMap<PathBuf, Vec<Checkpoint>> = BTreeMap::new();
-        for handle in broker.partitions() {
-            let ends = handle.shared.reader().ends();
-            let checkpoint = Checkpoint {
-                topic_partition: TopicPartition::new(handle.shared.topic.as_ref(), handle.shared.index.0),
-                recovery_point: ends.durable_end,
-                log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
-                high_watermark: ends.high_watermark,
-                first_dirty: handle.shared.reader().first_dirty(),
-            };
-            by_dir.entry(parent(&handle.shared.reader().dir())).or_default().push(checkpoint);
-        }
+        let mut by_dir = broker.checkpoints();
         for dir in &self.dirs {
             // What the roof does about a failure: it says so and goes on.
             let _ = dir.write_checkpoints(&by_dir.remove(dir.path()).unwrap_or_default());

@@ -15,7 +15,7 @@ use metadata::features;
 use metadata::format::{EmptyFormat, format_empty};
 use metadata::image::Image;
 use metadata::node::{ControllerNode, NodeSettings};
-use protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Feature, Listener};
+use protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Listener};
 use quorum::Endpoint;
 use storage::disk::Disk;
 
@@ -132,11 +132,6 @@ fn registration(
     ids: &[(std::path::PathBuf, DirectoryId)],
     random: &mut Random,
 ) -> BrokerRegistrationRequest {
-    let features = features::SUPPORTED.iter().map(|feature| Feature {
-        name: feature.name.to_owned(),
-        min_supported_version: feature.min,
-        max_supported_version: feature.max,
-    });
     BrokerRegistrationRequest {
         broker_id: config.node_id.0,
         cluster_id: dirs.cluster_id().to_owned(),
@@ -147,7 +142,7 @@ fn registration(
             port: 9092,
             security_protocol: 0,
         }],
-        features: features.collect(),
+        features: features::registered(),
         log_dirs: ids.iter().map(|(_, id)| id.0).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,
         ..BrokerRegistrationRequest::default()
