@@ -82,10 +82,7 @@ impl<'d> RecordCursor<'d> {
         reading: Reading,
         decompressors: &'d mut Decompressors,
     ) -> Result<Self, RecordsError> {
-        let left = batch.record_count();
-        if left < 0 {
-            return Err(RecordsError::Malformed("negative record count"));
-        }
+        let left = count_of(batch)?;
         let source = AnySource::new(batch, decompressors)?;
         Ok(Self { source, clock: Clock::of(batch), reading, left })
     }
@@ -136,6 +133,28 @@ fn read_record(
         expect_end(source)?;
     }
     Ok(head)
+}
+
+/// How many records a batch says that it has.
+pub(crate) fn count_of(batch: &Batch<'_>) -> Result<i32, RecordsError> {
+    match batch.record_count() {
+        ..0 => Err(RecordsError::Malformed("negative record count")),
+        count => Ok(count),
+    }
+}
+
+/// Reads a record at the begin of `bytes`, strictly; the last one must end with them. Its prefix, and its size.
+pub(crate) fn read_in_memory(
+    bytes: &[u8],
+    last: bool,
+    visitor: &mut impl Visitor,
+) -> Result<(Prefix, usize), RecordsError> {
+    let mut source = Memory::new(bytes);
+    let (prefix, _) = read_whole(&mut source, Reading::Strict, visitor)?;
+    if last {
+        expect_end(&mut source)?;
+    }
+    Ok((prefix, source.position() as usize))
 }
 
 /// After the last record nothing may follow.

@@ -9,7 +9,7 @@ use base::ids::Offset;
 use bytes::Bytes;
 
 use super::RecordHeader;
-use super::cursor::{Clock, Memory, Reading, RecordsError, Source, Visitor, nullable, read_whole};
+use super::cursor::{Clock, Memory, RecordsError, Visitor, count_of, nullable, read_in_memory};
 use crate::batch::{BATCH_HEADER_SIZE, Batch};
 use crate::compress::{CompressionType, Decompressors};
 
@@ -87,10 +87,7 @@ impl Records {
     pub fn new(bytes: &Bytes, decompressors: &mut Decompressors, limit: usize) -> Result<Self, RecordsError> {
         let batch = Batch::parse(bytes).map_err(|_| RecordsError::Malformed("no whole batch"))?;
         let compression = batch.attributes().compression().map_err(RecordsError::UnknownCompression)?;
-        let left = batch.record_count();
-        if left < 0 {
-            return Err(RecordsError::Malformed("negative record count"));
-        }
+        let left = count_of(&batch)?;
         let clock = Clock::of(&batch);
         let bytes = if compression == CompressionType::None || left == 0 {
             bytes.slice(BATCH_HEADER_SIZE..batch.size())
@@ -102,15 +99,10 @@ impl Records {
 
     fn read(&mut self) -> Result<Record, RecordsError> {
         self.left -= 1;
-        let mut source = Memory::new(&self.bytes[self.at..]);
         let mut fields = Fields::default();
-        let (prefix, _) = read_whole(&mut source, Reading::Strict, &mut fields)?;
-        let from = self.at;
-        self.at += source.position() as usize;
-        if self.left == 0 && self.at != self.bytes.len() {
-            return Err(RecordsError::Malformed("bytes remain after the last record"));
-        }
-        let bytes = self.bytes.slice(from..self.at);
+        let (prefix, size) = read_in_memory(&self.bytes[self.at..], self.left == 0, &mut fields)?;
+        let bytes = self.bytes.slice(self.at..self.at + size);
+        self.at += size;
         Ok(Record {
             offset: self.clock.offset(prefix.offset_delta),
             timestamp: self.clock.timestamp(prefix.timestamp_delta),

@@ -2,7 +2,7 @@
 
 use base::ids::Offset;
 
-use super::cursor::{Clock, Memory, Reading, RecordsError, Source, Visitor, read_whole};
+use super::cursor::{Clock, RecordsError, Visitor, count_of, read_in_memory};
 use crate::batch::Batch;
 use std::ops::Range;
 
@@ -34,24 +34,15 @@ impl<'a> RecordViews<'a> {
     /// # Errors
     /// `Malformed` for a negative record count.
     pub fn new(batch: &Batch<'_>, records: &'a [u8]) -> Result<Self, RecordsError> {
-        let left = batch.record_count();
-        if left < 0 {
-            return Err(RecordsError::Malformed("negative record count"));
-        }
-        Ok(Self { bytes: records, clock: Clock::of(batch), left })
+        Ok(Self { bytes: records, clock: Clock::of(batch), left: count_of(batch)? })
     }
 
     fn read(&mut self) -> Result<RecordView<'a>, RecordsError> {
         self.left -= 1;
         let bytes = self.bytes;
-        let mut source = Memory::new(bytes);
         let mut fields = Fields::default();
-        let (prefix, _) = read_whole(&mut source, Reading::Strict, &mut fields)?;
-        let end = source.position() as usize;
+        let (prefix, end) = read_in_memory(bytes, self.left == 0, &mut fields)?;
         self.bytes = &bytes[end..];
-        if self.left == 0 && !self.bytes.is_empty() {
-            return Err(RecordsError::Malformed("bytes remain after the last record"));
-        }
         Ok(RecordView {
             offset: self.clock.offset(prefix.offset_delta),
             timestamp: self.clock.timestamp(prefix.timestamp_delta),
