@@ -40,13 +40,9 @@ impl Epochs {
     /// The disk failed, or the file is damaged.
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
         let mut epochs = Self::default();
-        read_lines(disk, path, |line| {
-            let (epoch, start) = line.trim().split_once(' ')?;
-            let entry =
-                EpochStart { epoch: LeaderEpoch(epoch.parse().ok()?), start: Offset(start.parse().ok()?) };
+        for entry in read_entries(disk, path)? {
             epochs.assign(entry.epoch, entry.start);
-            Some(())
-        })?;
+        }
         Ok(epochs)
     }
 
@@ -108,8 +104,7 @@ impl Epochs {
 
     /// The epoch of the record at `offset`.
     pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
-        let after = self.entries.partition_point(|entry| entry.start <= offset);
-        after.checked_sub(1).map(|at| self.entries[at].epoch)
+        epoch_of(&self.entries, offset)
     }
 
     /// Forgets what begins at `end` or later; whether anything did.
@@ -134,6 +129,24 @@ impl Epochs {
     pub fn clear(&mut self) {
         self.entries.clear();
     }
+}
+
+/// The entries of a checkpoint as they stand, contradictions included; none if there is no file.
+pub(crate) fn read_entries(disk: &dyn Disk, path: &Path) -> Result<Vec<EpochStart>, Error> {
+    let mut entries = Vec::new();
+    read_lines(disk, path, |line| {
+        let (epoch, start) = line.trim().split_once(' ')?;
+        let (epoch, start) = (LeaderEpoch(epoch.parse().ok()?), Offset(start.parse().ok()?));
+        entries.push(EpochStart { epoch, start });
+        Some(())
+    })?;
+    Ok(entries)
+}
+
+/// The epoch of the record at `offset`, by entries that rise.
+pub(crate) fn epoch_of(entries: &[EpochStart], offset: Offset) -> Option<LeaderEpoch> {
+    let after = entries.partition_point(|entry| entry.start <= offset);
+    after.checked_sub(1).map(|at| entries[at].epoch)
 }
 
 #[cfg(test)]

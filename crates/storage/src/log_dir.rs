@@ -29,10 +29,10 @@ use crate::partition_metadata;
 /// Kafka's name for the file that is locked.
 pub const LOCK_FILE: &str = ".lock";
 /// Where Kafka's tiered storage keeps indexes; not a partition.
-const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
+pub(crate) const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
 
 /// What a file system puts into its root.
-const LOST_AND_FOUND: &str = "lost+found";
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 
 /// A log directory that this process holds.
 pub struct LogDir {

@@ -190,25 +190,31 @@ impl Log {
         if with_active {
             files.push(active.opened()?);
         }
-        let dir = self.home.dir();
+        let up_to = if with_active { self.ends.log_end } else { active.base() };
         let mut dirs = Vec::new();
         if std::mem::take(&mut self.durability.names_changed) {
-            dirs.push(dir.to_path_buf());
+            dirs.push(self.home.dir().to_path_buf());
         }
+        Ok(self.job_of(files, dirs, up_to))
+    }
+
+    /// The job that syncs these files and directories, and the name of the log's own directory if that is new.
+    fn job_of(&mut self, files: Vec<Arc<dyn File>>, mut dirs: Vec<PathBuf>, up_to: Offset) -> SyncJob {
+        let dir = self.home.dir();
         if self.durability.is_new
             && let Some(parent) = dir.parent()
         {
             dirs.push(parent.to_owned());
         }
         self.durability.cut_at = None;
-        Ok(SyncJob {
+        SyncJob {
             disk: self.home.shared_disk(),
             files,
             dirs,
-            up_to: if with_active { self.ends.log_end } else { active.base() },
-            closed_below: active.base(),
+            up_to,
+            closed_below: self.active.segment.base(),
             path: dir.to_path_buf(),
-        })
+        }
     }
 
     /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too. Of a log
@@ -224,13 +230,12 @@ impl Log {
             return Ok(None);
         }
         let snapshots: Vec<Offset> = self.durability.snapshots.clone();
-        let mut job = self.make_job(true)?;
         if self.ends.log_end == Offset::ZERO && snapshots.is_empty() {
-            job.files.clear();
-            job.dirs.retain(|dir| *dir != job.path);
+            let job = self.job_of(Vec::new(), Vec::new(), Offset::ZERO);
             self.durability.in_flight = true;
             return Ok(Some(job));
         }
+        let mut job = self.make_job(true)?;
         job.files.extend(self.active.segment.index_files()?);
         for snapshot in snapshots.into_iter().filter(|snapshot| *snapshot > job.closed_below) {
             let path = self.home.path(FileKind::ProducerSnapshot, snapshot);

@@ -28,6 +28,12 @@ pub enum Severity {
     Wrong,
 }
 
+impl Severity {
+    fn wrong_if(is_wrong: bool) -> Self {
+        if is_wrong { Self::Wrong } else { Self::Left }
+    }
+}
+
 /// One thing found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -87,14 +93,13 @@ impl Report {
     }
 }
 
-/// Walks the log directory `dir`, which no process may be writing to; `on_partition` is told each partition's directory
-/// before it is walked.
+/// Walks the log directory `dir`, which no process may be writing to.
 ///
 /// # Errors
 /// The disk failed: the report would not be whole.
-pub fn verify(disk: &dyn Disk, dir: &Path, on_partition: &mut dyn FnMut(&Path)) -> Result<Report, Error> {
+pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
     let mut report = Report::default();
-    root::verify(disk, dir, on_partition, &mut report)?;
+    root::verify(disk, dir, &mut report)?;
     Ok(report)
 }
 

@@ -70,7 +70,7 @@ async fn kills_under_load_lose_and_double_nothing() {
 
 /// Nothing stands wrong in any file, whatever moment the process ended in.
 fn check_directory(dir: &Path, after: &str) {
-    let report = storage::verify::verify(&OsDisk, dir, &mut |_| {}).unwrap();
+    let report = storage::verify::verify(&OsDisk, dir).unwrap();
     let wrong: Vec<String> = report.wrong().map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "after {after}: {wrong:#?}");
 }

@@ -34,7 +34,7 @@ impl<E: Entry> Ahead<E> {
         report: &mut Report,
     ) -> Result<Self, Error> {
         let path = E::KIND.path(dir, base);
-        let severity = if trusted { Severity::Wrong } else { Severity::Left };
+        let severity = Severity::wrong_if(trusted);
         let bytes = read_file(disk, &path).context("read", &path)?.unwrap_or_default();
         let mut ahead = Self { path, entries: Vec::new(), at: 0, severity };
         if !bytes.len().is_multiple_of(E::SIZE) {
@@ -52,7 +52,6 @@ impl<E: Entry> Ahead<E> {
         if padding > 0 {
             let filled = entries.len() - padding;
             ahead.fault(report, filled, format!("ends in {padding} entries of zeros"));
-            ahead.at = 0;
             entries.truncate(filled);
             if filled == 1 && is_padding(&entries[0]) {
                 entries.clear();
@@ -170,7 +169,7 @@ pub(super) fn aborted(
     const VERSION: i16 = 0;
     let path = FileKind::TransactionIndex.path(dir, base);
     let Some(bytes) = read_file(disk, &path).context("read", &path)? else { return Ok(()) };
-    let severity = if trusted { Severity::Wrong } else { Severity::Left };
+    let severity = Severity::wrong_if(trusted);
     let length = bytes.len();
     let versions = bytes.chunks(ABORTED_SIZE).map(|entry| Reader::new(Bytes::copy_from_slice(entry)).i16());
     let bad = versions.enumerate().find(|(_, version)| !matches!(version, Ok(VERSION)));

@@ -8,7 +8,6 @@ use wire::compress::Decompressors;
 
 use super::segment::{self, Bounds};
 use super::{Report, Severity};
-use crate::checkpoint::read_lines;
 use crate::directory::{FileKind, suffix};
 use crate::disk::{Disk, read_file};
 use crate::epochs::{self, EpochStart};
@@ -29,17 +28,10 @@ pub(super) struct Trust {
 }
 
 /// What a partition holds.
-#[derive(Default)]
 pub(super) struct Found {
-    /// Where its log begins and ends, when all of it can be read.
-    pub(super) extent: Option<Extent>,
+    /// Where its log ends, when all of it can be read.
+    pub(super) end: Option<Offset>,
     pub(super) topic_id: Option<TopicId>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Extent {
-    /// After the last batch.
-    pub(super) end: Offset,
 }
 
 /// The partition's files by what they are.
@@ -77,7 +69,7 @@ pub(super) fn verify(
     }
     let has_records = end.is_some_and(|end| files.segments.first().is_some_and(|first| end > *first));
     let topic_id = topic_id(disk, dir, has_records, report)?;
-    Ok(Found { extent: end.map(|end| Extent { end }), topic_id })
+    Ok(Found { end, topic_id })
 }
 
 fn files(
@@ -154,7 +146,7 @@ fn snapshot(
 ) -> Result<(), Error> {
     let path = FileKind::ProducerSnapshot.path(dir, at);
     let Some(bytes) = read_file(disk, &path).context("read", &path)? else { return Ok(()) };
-    let severity = if trust.clean { Severity::Wrong } else { Severity::Left };
+    let severity = Severity::wrong_if(trust.clean);
     match Producers::from_snapshot(bytes.into(), at, 0, i64::MAX) {
         Err(reason) => report.add(severity, &path, None, reason.to_string()),
         Ok(producers) => {
@@ -183,8 +175,7 @@ fn topic_id(
     match partition_metadata::read(disk, &path) {
         Ok(None) => {
             // Kafka writes it a little after it made the directory.
-            let severity = if has_records { Severity::Wrong } else { Severity::Left };
-            report.add(severity, &path, None, "is missing");
+            report.add(Severity::wrong_if(has_records), &path, None, "is missing");
             Ok(None)
         }
         Ok(id) => Ok(id),
@@ -205,32 +196,21 @@ struct Epochs {
 impl Epochs {
     fn read(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<Self, Error> {
         let path = dir.join(epochs::FILE_NAME);
-        let mut starts: Vec<EpochStart> = Vec::new();
-        let read = read_lines(disk, &path, |line| {
-            let (epoch, start) = line.trim().split_once(' ')?;
-            starts.push(EpochStart {
-                epoch: LeaderEpoch(epoch.parse().ok()?),
-                start: Offset(start.parse().ok()?),
-            });
-            Some(())
-        });
-        let mut readable = true;
-        match read {
-            Ok(()) => {
-                let falls =
-                    |pair: &&[EpochStart]| pair[0].epoch >= pair[1].epoch || pair[0].start >= pair[1].start;
-                if let Some(pair) = starts.windows(2).find(falls) {
-                    let what = format!("epoch {} does not come after epoch {}", pair[1].epoch, pair[0].epoch);
-                    report.add(Severity::Wrong, &path, None, what);
-                    readable = false;
-                }
-            }
+        let starts = match epochs::read_entries(disk, &path) {
+            Ok(starts) => starts,
             Err(error @ Error::Corrupt { .. }) => {
                 report.add_damaged(Severity::Wrong, &path, &error);
-                readable = false;
+                return Ok(Self { starts: Vec::new(), readable: false });
             }
             Err(error) => return Err(error),
+        };
+        let falls = |pair: &&[EpochStart]| pair[0].epoch >= pair[1].epoch || pair[0].start >= pair[1].start;
+        let fault = starts.windows(2).find(falls);
+        if let Some(pair) = fault {
+            let what = format!("epoch {} does not come after epoch {}", pair[1].epoch, pair[0].epoch);
+            report.add(Severity::Wrong, &path, None, what);
         }
+        let readable = fault.is_none();
         Ok(Self { starts, readable })
     }
 
@@ -239,8 +219,7 @@ impl Epochs {
         if !self.readable || epoch.0 < 0 {
             return None;
         }
-        let after = self.starts.partition_point(|entry| entry.start <= offset);
-        let known = after.checked_sub(1).map(|at| self.starts[at].epoch);
+        let known = epochs::epoch_of(&self.starts, offset);
         let said = known.map_or_else(|| "knows no epoch there".to_owned(), |it| format!("says epoch {it}"));
         (known != Some(epoch)).then(|| format!("{said}; the batch at offset {offset} is of epoch {epoch}"))
     }

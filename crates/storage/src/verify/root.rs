@@ -3,34 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base::ids::{Offset, TopicId};
+use base::ids::TopicId;
 use wire::compress::Decompressors;
 
-use super::partition::{self, Extent, Trust};
+use super::partition::{self, Trust};
 use super::{Report, Severity, segment};
-use crate::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
+use crate::checkpoint::{FIRST_DIRTY, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
 use crate::clean_shutdown;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use crate::disk::Disk;
 use crate::error::{Error, IoContext};
-use crate::log_dir::LOCK_FILE;
+use crate::log_dir::{LOCK_FILE, LOST_AND_FOUND, REMOTE_INDEX_CACHE};
 use crate::meta_properties::{self, MetaProperties};
 
-/// Kafka's name for how far compaction has come.
-const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 /// The first records of the metadata, written when the directory is formatted.
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
-/// Directories that hold no partition.
-const OTHER_DIRECTORIES: [&str; 2] = ["remote-log-index-cache", "lost+found"];
 const FILES: [&str; 3] = [LOCK_FILE, clean_shutdown::FILE_NAME, meta_properties::FILE_NAME];
-const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_OFFSETS];
+const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, FIRST_DIRTY];
 
-pub(super) fn verify(
-    disk: &dyn Disk,
-    dir: &Path,
-    on_partition: &mut dyn FnMut(&Path),
-    report: &mut Report,
-) -> Result<(), Error> {
+pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<(), Error> {
     identity(disk, dir, report)?;
     let clean = clean_shutdown::read(disk, dir)?.is_some();
     let mut checkpoints = BTreeMap::new();
@@ -38,7 +29,7 @@ pub(super) fn verify(
         checkpoints.insert(name, checkpoint(disk, &dir.join(name), report)?);
     }
     let mut decompressors = Decompressors::new();
-    let mut extents = BTreeMap::new();
+    let mut ends = BTreeMap::new();
     let mut topic_ids: BTreeMap<String, TopicId> = BTreeMap::new();
     for entry in disk.list(dir).context("list", dir)? {
         let path = dir.join(&entry.name);
@@ -46,11 +37,10 @@ pub(super) fn verify(
             file(disk, &path, &entry.name, &mut decompressors, report)?;
             continue;
         }
-        if OTHER_DIRECTORIES.contains(&entry.name.as_str()) {
+        if [REMOTE_INDEX_CACHE, LOST_AND_FOUND].contains(&entry.name.as_str()) {
             continue;
         }
         let Some(topic_partition) = partition_of(&path, &entry.name, report) else { continue };
-        on_partition(&path);
         let at = |name| checkpoints[name].get(&topic_partition).copied();
         let trust = Trust { clean, recovery_point: at(RECOVERY_POINTS), log_start: at(LOG_STARTS) };
         let found = partition::verify(disk, &path, trust, &mut decompressors, report)?;
@@ -63,10 +53,10 @@ pub(super) fn verify(
                 report.add(Severity::Wrong, &path, None, what);
             }
         }
-        extents.extend(found.extent.map(|extent| (topic_partition, extent)));
+        ends.extend(found.end.map(|end| (topic_partition, end)));
     }
     for (name, offsets) in &checkpoints {
-        compare(&dir.join(name), offsets, &extents, report);
+        compare(&dir.join(name), offsets, &ends, report);
     }
     Ok(())
 }
@@ -136,10 +126,10 @@ fn partition_of(path: &Path, name: &str, report: &mut Report) -> Option<TopicPar
 }
 
 /// No checkpoint may be beyond the log that it speaks of.
-fn compare(path: &Path, offsets: &Offsets, extents: &BTreeMap<TopicPartition, Extent>, report: &mut Report) {
+fn compare(path: &Path, offsets: &Offsets, ends: &Offsets, report: &mut Report) {
     for (partition, offset) in offsets {
-        let Some(Extent { end, .. }) = extents.get(partition) else { continue };
-        if *offset > Offset(end.0) {
+        let Some(end) = ends.get(partition) else { continue };
+        if offset > end {
             let what = format!("{partition} has the offset {offset}, and its log ends at {end}");
             report.add(Severity::Wrong, path, None, what);
         }

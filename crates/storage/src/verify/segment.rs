@@ -48,8 +48,7 @@ pub(super) fn verify(
     report.bytes += length;
     for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
         if !has(kind) {
-            let severity = if bounds.trusted { Severity::Wrong } else { Severity::Left };
-            report.add(severity, &kind.path(dir, bounds.base), None, "is missing");
+            report.add(Severity::wrong_if(bounds.trusted), &kind.path(dir, bounds.base), None, "is missing");
         }
     }
     let mut indexes = Indexes::read(disk, dir, bounds.base, bounds.trusted, report)?;

@@ -69,7 +69,7 @@ fn healthy() -> MemoryDisk {
 }
 
 fn report(disk: &MemoryDisk) -> Report {
-    verify(disk, Path::new(DATA), &mut |_| {}).unwrap()
+    verify(disk, Path::new(DATA)).unwrap()
 }
 
 /// The files of a kind in a partition's directory, in the order of their offsets.

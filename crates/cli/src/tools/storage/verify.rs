@@ -44,7 +44,7 @@ fn walk(dir: &Path) -> Result<Report> {
     } else {
         None
     };
-    verify(&OsDisk, dir, &mut |_| {}).map_err(|error| Failure::Error(error.to_string()))
+    verify(&OsDisk, dir).map_err(|error| Failure::Error(error.to_string()))
 }
 
 fn summary(dir: &Path, report: &Report) -> String {
