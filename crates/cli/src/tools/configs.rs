@@ -7,7 +7,7 @@ mod changes;
 mod entity;
 
 use client::Admin;
-use client::admin::{ConfigChange, ConfigEntry, ConfigSource};
+use client::admin::{ConfigChange, ConfigEntry, ConfigSource, ResourceType};
 
 use super::Tool;
 use super::exceptions::printed;
@@ -15,7 +15,7 @@ use crate::configuration::{BOOTSTRAP, COMMAND_CONFIG, block_on, client_options};
 use crate::console::Console;
 use crate::failure::{Failure, Result, failed, usage};
 use crate::flags::{Arguments, Flags, switch, value};
-use entity::{Entity, Kind};
+use entity::{Entity, plural, singular};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "kafka-configs",
@@ -75,21 +75,21 @@ fn check(arguments: &Arguments) -> Result<Entity> {
     }
     let entity = Entity::of(arguments)?;
     if arguments.has("describe") {
-        if entity.kind == Kind::BrokerLogger && entity.has_no_name() {
+        if entity.kind == ResourceType::BrokerLogger && entity.has_no_name() {
             return failed(format!(
                 "an entity name must be specified with --describe of {}",
-                entity.kind.plural()
+                plural(entity.kind)
             ));
         }
         return Ok(entity);
     }
-    if entity.kind == Kind::Broker && entity.name.is_none() {
+    if entity.kind == ResourceType::Broker && entity.name.is_none() {
         return failed(
             "An entity-name or default entity must be specified with --alter of users, clients, brokers or ips",
         );
     }
-    if entity.kind != Kind::Broker && entity.has_no_name() {
-        return failed(format!("An entity name must be specified with --alter of {}", entity.kind.plural()));
+    if entity.kind != ResourceType::Broker && entity.has_no_name() {
+        return failed(format!("An entity name must be specified with --alter of {}", plural(entity.kind)));
     }
     if arguments.has("add-config") && arguments.has("add-config-file") {
         return failed("Only one of --add-config or --add-config-file must be specified");
@@ -104,17 +104,17 @@ fn check(arguments: &Arguments) -> Result<Entity> {
 
 async fn describe(admin: &Admin, entity: &Entity, all: bool, console: &mut Console) -> Result<()> {
     if let Some(name) = missing(admin, entity).await? {
-        let kind = entity.kind.singular();
+        let kind = singular(entity.kind);
         console.line(format_args!("The {kind} '{name}' doesn't exist and doesn't have dynamic config."));
         return Ok(());
     }
     for name in names(admin, entity).await? {
-        let plural = entity.kind.plural();
+        let plural = plural(entity.kind);
         if name.is_empty() {
             console.line(format_args!("Default configs for {plural} in the cluster are:"));
         } else {
             let which = if all { "All" } else { "Dynamic" };
-            console.line(format_args!("{which} configs for {} {name} are:", entity.kind.singular()));
+            console.line(format_args!("{which} configs for {} {name} are:", singular(entity.kind)));
         }
         for entry in configs(admin, entity.kind, &name, all, true).await? {
             console.line(format_args!("{}", line(&entry)));
@@ -143,11 +143,11 @@ fn line(entry: &ConfigEntry) -> String {
 async fn missing<'a>(admin: &Admin, entity: &'a Entity) -> Result<Option<&'a str>> {
     let Some(name) = entity.name.as_deref().filter(|name| !name.is_empty()) else { return Ok(None) };
     let is_there = match entity.kind {
-        Kind::Topic => admin.list_topics(true).await?.iter().any(|topic| topic.as_ref() == name),
-        Kind::Broker | Kind::BrokerLogger => {
+        ResourceType::Topic => admin.list_topics(true).await?.iter().any(|topic| topic.as_ref() == name),
+        ResourceType::Broker | ResourceType::BrokerLogger => {
             admin.describe_cluster().await?.brokers.iter().any(|broker| broker.id.to_string() == name)
         }
-        Kind::ClientMetrics | Kind::Group => true,
+        ResourceType::ClientMetrics | ResourceType::Group => true,
     };
     Ok((!is_there).then_some(name))
 }
@@ -158,14 +158,16 @@ async fn names(admin: &Admin, entity: &Entity) -> Result<Vec<String>> {
         return Ok(vec![name.clone()]);
     }
     match entity.kind {
-        Kind::Topic => Ok(admin.list_topics(true).await?.iter().map(|name| name.to_string()).collect()),
-        Kind::Broker | Kind::BrokerLogger => {
+        ResourceType::Topic => {
+            Ok(admin.list_topics(true).await?.iter().map(|name| name.to_string()).collect())
+        }
+        ResourceType::Broker | ResourceType::BrokerLogger => {
             let brokers = admin.describe_cluster().await?.brokers;
             let ids = brokers.iter().map(|broker| broker.id.to_string());
             Ok(ids.chain(std::iter::once(String::new())).collect())
         }
-        Kind::ClientMetrics | Kind::Group => {
-            failed(format!("An entity name must be specified with --describe of {}", entity.kind.plural()))
+        ResourceType::ClientMetrics | ResourceType::Group => {
+            failed(format!("An entity name must be specified with --describe of {}", plural(entity.kind)))
         }
     }
 }
@@ -173,20 +175,20 @@ async fn names(admin: &Admin, entity: &Entity) -> Result<Vec<String>> {
 /// The configs of one entity by name; without `all` only those that were set for just this entity.
 async fn configs(
     admin: &Admin,
-    kind: Kind,
+    kind: ResourceType,
     name: &str,
     all: bool,
     synonyms: bool,
 ) -> Result<Vec<ConfigEntry>> {
-    let described = admin.describe_config(kind.resource_type(), name, synonyms).await;
+    let described = admin.describe_config(kind, name, synonyms).await;
     let mut entries = described.map_err(|error| Failure::Error(printed(&error)))?;
     let own = match kind {
-        Kind::Topic => Some(ConfigSource::DynamicTopic),
-        Kind::Broker if name.is_empty() => Some(ConfigSource::DynamicDefaultBroker),
-        Kind::Broker => Some(ConfigSource::DynamicBroker),
-        Kind::BrokerLogger => None,
-        Kind::ClientMetrics => Some(ConfigSource::DynamicClientMetrics),
-        Kind::Group => Some(ConfigSource::DynamicGroup),
+        ResourceType::Topic => Some(ConfigSource::DynamicTopic),
+        ResourceType::Broker if name.is_empty() => Some(ConfigSource::DynamicDefaultBroker),
+        ResourceType::Broker => Some(ConfigSource::DynamicBroker),
+        ResourceType::BrokerLogger => None,
+        ResourceType::ClientMetrics => Some(ConfigSource::DynamicClientMetrics),
+        ResourceType::Group => Some(ConfigSource::DynamicGroup),
     };
     entries.retain(|entry| all || own.is_none_or(|own| entry.source == own));
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -201,7 +203,7 @@ async fn alter(
     console: &mut Console,
 ) -> Result<()> {
     let name = entity.name.as_deref().unwrap_or_default();
-    if entity.kind == Kind::BrokerLogger {
+    if entity.kind == ResourceType::BrokerLogger {
         let known = configs(admin, entity.kind, name, false, false).await?;
         let is_known = |name: &str| known.iter().any(|entry| entry.name == name);
         let names = changes.iter().map(|(name, _)| name.as_str());
@@ -210,13 +212,13 @@ async fn alter(
             return failed(format!("Invalid broker logger(s): {}", invalid.join(",")));
         }
     }
-    let altered = admin.alter_config(entity.kind.resource_type(), name, changes).await;
+    let altered = admin.alter_config(entity.kind, name, changes).await;
     altered.map_err(|error| Failure::Error(printed(&error)).within(within))?;
     if name.is_empty() {
-        let plural = entity.kind.plural();
+        let plural = plural(entity.kind);
         console.line(format_args!("Completed updating default config for {plural} in the cluster."));
     } else {
-        console.line(format_args!("Completed updating config for {} {name}.", entity.kind.singular()));
+        console.line(format_args!("Completed updating config for {} {name}.", singular(entity.kind)));
     }
     Ok(())
 }

@@ -5,20 +5,10 @@ use client::admin::ResourceType;
 use crate::failure::{Result, failed};
 use crate::flags::Arguments;
 
-/// What has configs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Topic,
-    Broker,
-    BrokerLogger,
-    ClientMetrics,
-    Group,
-}
-
 /// What is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entity {
-    pub(super) kind: Kind,
+    pub(super) kind: ResourceType,
     /// Empty: all together; nothing: each of them.
     pub(super) name: Option<String>,
 }
@@ -27,44 +17,33 @@ pub(super) struct Entity {
 const ALL: &str = "topics, clients, users, brokers, ips, client-metrics, groups, broker-loggers";
 
 /// The flags that name an entity by themselves.
-const SHORT: [(&str, Kind); 5] = [
-    ("topic", Kind::Topic),
-    ("broker", Kind::Broker),
-    ("broker-logger", Kind::BrokerLogger),
-    ("client-metrics", Kind::ClientMetrics),
-    ("group", Kind::Group),
+const SHORT: [(&str, ResourceType); 5] = [
+    ("topic", ResourceType::Topic),
+    ("broker", ResourceType::Broker),
+    ("broker-logger", ResourceType::BrokerLogger),
+    ("client-metrics", ResourceType::ClientMetrics),
+    ("group", ResourceType::Group),
 ];
 
-impl Kind {
-    fn from_plural(name: &str) -> Option<Self> {
-        SHORT.iter().map(|(_, kind)| *kind).find(|kind| kind.plural() == name)
-    }
+fn from_plural(name: &str) -> Option<ResourceType> {
+    SHORT.iter().map(|(_, kind)| *kind).find(|kind| plural(*kind) == name)
+}
 
-    pub(super) fn plural(self) -> &'static str {
-        match self {
-            Self::Topic => "topics",
-            Self::Broker => "brokers",
-            Self::BrokerLogger => "broker-loggers",
-            Self::ClientMetrics => "client-metrics",
-            Self::Group => "groups",
-        }
+/// What Kafka calls all of a kind.
+pub(super) fn plural(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Topic => "topics",
+        ResourceType::Broker => "brokers",
+        ResourceType::BrokerLogger => "broker-loggers",
+        ResourceType::ClientMetrics => "client-metrics",
+        ResourceType::Group => "groups",
     }
+}
 
-    /// As Kafka prints it: without the last letter, whichever that is.
-    pub(super) fn singular(self) -> &'static str {
-        let plural = self.plural();
-        &plural[..plural.len() - 1]
-    }
-
-    pub(super) fn resource_type(self) -> ResourceType {
-        match self {
-            Self::Topic => ResourceType::Topic,
-            Self::Broker => ResourceType::Broker,
-            Self::BrokerLogger => ResourceType::BrokerLogger,
-            Self::ClientMetrics => ResourceType::ClientMetrics,
-            Self::Group => ResourceType::Group,
-        }
-    }
+/// As Kafka prints it: without the last letter, whichever that is.
+pub(super) fn singular(kind: ResourceType) -> &'static str {
+    let plural = plural(kind);
+    &plural[..plural.len() - 1]
 }
 
 impl Entity {
@@ -80,7 +59,7 @@ impl Entity {
         }
         let kinds: Vec<&str> = arguments.each("entity-type").collect();
         let entity = match (kinds.as_slice(), short.as_slice()) {
-            ([], []) if defaults => Self { kind: Kind::Broker, name: Some(String::new()) },
+            ([], []) if defaults => Self { kind: ResourceType::Broker, name: Some(String::new()) },
             ([], []) => return failed("At least one entity type must be specified"),
             ([], [(flag, kind)]) if !defaults => {
                 Self { kind: *kind, name: arguments.get(flag).map(str::to_owned) }
@@ -99,9 +78,9 @@ impl Entity {
 
     fn check_name(&self) -> Result<()> {
         let name = self.name.as_deref().unwrap_or_default();
-        let of_broker = matches!(self.kind, Kind::Broker | Kind::BrokerLogger);
+        let of_broker = matches!(self.kind, ResourceType::Broker | ResourceType::BrokerLogger);
         if of_broker && !name.is_empty() && name.parse::<i32>().is_err() {
-            let kind = self.kind.plural();
+            let kind = plural(self.kind);
             return failed(format!(
                 "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
             ));
@@ -110,8 +89,8 @@ impl Entity {
     }
 }
 
-fn named(kind: &str) -> Result<Kind> {
-    match Kind::from_plural(kind) {
+fn named(kind: &str) -> Result<ResourceType> {
+    match from_plural(kind) {
         Some(kind) => Ok(kind),
         None if ["users", "clients", "ips"].contains(&kind) => {
             failed(format!("Quotas and credentials of {kind} are not supported by this tool yet."))
