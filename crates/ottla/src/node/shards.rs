@@ -31,7 +31,6 @@ const TURNS: usize = 4;
 
 /// The shards of one log directory.
 pub struct ShardThreads {
-    queues: Vec<Arc<ShardQueue>>,
     drivers: Vec<Arc<Driver>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -56,20 +55,19 @@ impl ShardThreads {
             let name = format!("sync-{dir}-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || run_syncs(&requests))?);
         }
-        let (mut queues, mut drivers) = (Vec::new(), Vec::new());
+        let mut drivers = Vec::new();
         for index in 0..count {
             let driver = Driver::new(syncs.clone(), clock, cleaner.clone());
-            queues.push(driver.queue.clone());
             drivers.push(driver.clone());
             let name = format!("shard-{dir}-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || driver.run_to_end())?);
         }
-        Ok(Self { queues, drivers, threads })
+        Ok(Self { drivers, threads })
     }
 
     /// The way into each shard.
-    pub fn queues(&self) -> &[Arc<ShardQueue>] {
-        &self.queues
+    pub fn queues(&self) -> Vec<Arc<ShardQueue>> {
+        self.drivers.iter().map(|driver| driver.queue.clone()).collect()
     }
 
     /// Waits until every shard has done what was submitted.
@@ -77,8 +75,8 @@ impl ShardThreads {
         for driver in self.drivers {
             driver.queue.close();
             driver.parking.wake();
-            // The sync threads end when nobody can ask them for anything.
         }
+        // The sync threads end when no driver is left that could ask them for anything.
         for thread in self.threads {
             // A shard that panicked has aborted the process already.
             let _ = thread.join();

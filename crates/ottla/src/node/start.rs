@@ -94,7 +94,7 @@ impl Node {
         let mut hosted = Vec::new();
         for (index, (path, id)) in dirs.iter().enumerate() {
             let running = ShardThreads::start(index, shard_count(), clock, &bell).map_err(threads)?;
-            hosted.push(HostedDir { path, id, shards: running.queues().to_vec(), partitions: 0 });
+            hosted.push(HostedDir { path, id, shards: running.queues(), partitions: 0 });
             shards.push(running);
         }
         let mut hosting = Hosting::new(broker.clone(), disk.clone(), hosted, SystemRandom::shared());
