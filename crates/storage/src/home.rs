@@ -25,10 +25,6 @@ impl Home {
         &*self.disk
     }
 
-    pub(crate) fn shared_disk(&self) -> Arc<dyn Disk> {
-        self.disk.clone()
-    }
-
     pub(crate) fn dir(&self) -> Arc<Path> {
         self.dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -18,6 +18,7 @@ use crate::error::{Error, IoContext};
 use crate::home::{Home, LazyFile};
 use crate::index::{OffsetEntry, OffsetIndex, TimeEntry, TimeIndex};
 use crate::scan::{BatchAt, Scan, Step};
+use crate::sync::ToSync;
 
 mod aborts;
 mod cleaned;
@@ -214,12 +215,14 @@ impl Segment {
     }
 
     /// The files of the indexes, for a sync.
-    pub(crate) fn index_files(&self) -> Result<Vec<Arc<dyn File>>, Error> {
+    pub(crate) fn index_files(&self) -> Result<Vec<ToSync>, Error> {
+        let offsets = self.on_offsets("open", |index| index.handle(&self.home, self.base))?;
+        let times = self.on_times("open", |index| index.handle(&self.home, self.base))?;
         let mut files = vec![
-            self.on_offsets("open", |index| index.handle(&self.home, self.base))?,
-            self.on_times("open", |index| index.handle(&self.home, self.base))?,
+            ToSync(offsets, FileKind::OffsetIndex, self.base),
+            ToSync(times, FileKind::TimeIndex, self.base),
         ];
-        files.extend(self.aborted_file()?);
+        files.extend(self.aborted_file()?.map(|file| ToSync(file, FileKind::TransactionIndex, self.base)));
         Ok(files)
     }
 

@@ -5,7 +5,6 @@
 //! and an idle one never waits. Invariant: `durable_end` only covers bytes whose sync was asked for after they were
 //! written, and names that their directory has.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,22 +12,25 @@ use base::ids::Offset;
 use base::time::{MonoTime, Now};
 
 use crate::directory::FileKind;
-use crate::disk::{Disk, File, OpenMode};
+use crate::disk::{File, OpenMode};
 use crate::error::{Error, IoContext};
+use crate::home::Home;
 use crate::log::Log;
 use crate::segment::Segment;
 
 /// What must be synced so that everything below `up_to` survives a loss of power. May run on any thread.
 #[must_use = "what is not run is not durable, and no other job is given out"]
 pub struct SyncJob {
-    disk: Arc<dyn Disk>,
-    files: Vec<Arc<dyn File>>,
+    home: Arc<Home>,
+    files: Vec<ToSync>,
     dirs: Vec<PathBuf>,
     up_to: Offset,
     /// Closed segments that start below are covered.
     closed_below: Offset,
-    path: PathBuf,
 }
+
+/// A file with what it is.
+pub(crate) struct ToSync(pub(crate) Arc<dyn File>, pub(crate) FileKind, pub(crate) Offset);
 
 /// How a [`SyncJob`] ended; goes back to its log by [`Log::synced`].
 #[derive(Debug)]
@@ -36,9 +38,8 @@ pub struct SyncJob {
 pub struct Synced {
     up_to: Offset,
     closed_below: Offset,
-    path: PathBuf,
     names: bool,
-    result: io::Result<()>,
+    result: Result<(), Error>,
 }
 
 /// What is not durable yet.
@@ -71,13 +72,21 @@ impl SyncJob {
     pub fn run(self) -> Synced {
         let result = self.sync();
         let names = !self.dirs.is_empty();
-        Synced { up_to: self.up_to, closed_below: self.closed_below, path: self.path, names, result }
+        Synced { up_to: self.up_to, closed_below: self.closed_below, names, result }
     }
 
     /// Contents first: a name must not become durable before what it stands for.
-    fn sync(&self) -> io::Result<()> {
-        self.files.iter().try_for_each(|file| file.sync_data())?;
-        self.dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+    fn sync(&self) -> Result<(), Error> {
+        let home = &self.home;
+        let of_file = |ToSync(file, kind, base): &ToSync| {
+            file.sync_data().map_err(|source| Error::Io {
+                action: "sync",
+                path: home.path(*kind, *base),
+                source,
+            })
+        };
+        self.files.iter().try_for_each(of_file)?;
+        self.dirs.iter().try_for_each(|dir| home.disk().sync_dir(dir).context("sync", dir))
     }
 }
 
@@ -125,13 +134,16 @@ impl Log {
     /// The sync failed: the log is offline for good.
     pub fn synced(&mut self, synced: Synced, now: Now) -> Result<(), Error> {
         self.durability.in_flight = false;
-        if let Err(error) = synced.result.context("sync", &synced.path) {
+        if let Err(error) = synced.result {
             return Err(self.fail(error));
         }
-        let cut_at = self.durability.cut_at.take().unwrap_or(synced.up_to);
-        let up_to = synced.up_to.min(cut_at);
-        self.durability.closed.retain(|segment| segment.base() >= synced.closed_below);
-        self.durability.snapshots.retain(|snapshot| *snapshot > synced.closed_below);
+        let cut_at = self.durability.cut_at.take();
+        let up_to = synced.up_to.min(cut_at.unwrap_or(synced.up_to));
+        // After a cut, what was closed below there may have been appended to and closed again.
+        if cut_at.is_none() {
+            self.durability.closed.retain(|segment| segment.base() >= synced.closed_below);
+            self.durability.snapshots.retain(|snapshot| *snapshot > synced.closed_below);
+        }
         if synced.names {
             self.durability.is_new = false;
         }
@@ -180,15 +192,14 @@ impl Log {
         let active = &self.active.segment;
         let mut files = Vec::with_capacity(3 * self.durability.closed.len() + 1);
         for segment in &self.durability.closed {
-            files.push(segment.opened()?);
+            files.push(ToSync(segment.opened()?, FileKind::Log, segment.base()));
             files.extend(segment.index_files()?);
         }
         for snapshot in self.durability.snapshots.iter().filter(|snapshot| **snapshot <= active.base()) {
-            let path = self.home.path(FileKind::ProducerSnapshot, *snapshot);
-            files.push(self.home.disk().open(&path, OpenMode::Write).context("open", &path)?);
+            files.push(self.snapshot_file(*snapshot)?);
         }
         if with_active {
-            files.push(active.opened()?);
+            files.push(ToSync(active.opened()?, FileKind::Log, active.base()));
         }
         let up_to = if with_active { self.ends.log_end } else { active.base() };
         let mut dirs = Vec::new();
@@ -199,7 +210,7 @@ impl Log {
     }
 
     /// The job that syncs these files and directories, and the name of the log's own directory if that is new.
-    fn job_of(&mut self, files: Vec<Arc<dyn File>>, mut dirs: Vec<PathBuf>, up_to: Offset) -> SyncJob {
+    fn job_of(&mut self, files: Vec<ToSync>, mut dirs: Vec<PathBuf>, up_to: Offset) -> SyncJob {
         let dir = self.home.dir();
         if self.durability.is_new
             && let Some(parent) = dir.parent()
@@ -207,14 +218,13 @@ impl Log {
             dirs.push(parent.to_owned());
         }
         self.durability.cut_at = None;
-        SyncJob {
-            disk: self.home.shared_disk(),
-            files,
-            dirs,
-            up_to,
-            closed_below: self.active.segment.base(),
-            path: dir.to_path_buf(),
-        }
+        SyncJob { home: self.home.clone(), files, dirs, up_to, closed_below: self.active.segment.base() }
+    }
+
+    fn snapshot_file(&self, snapshot: Offset) -> Result<ToSync, Error> {
+        let path = self.home.path(FileKind::ProducerSnapshot, snapshot);
+        let file = self.home.disk().open(&path, OpenMode::Write).context("open", &path)?;
+        Ok(ToSync(file, FileKind::ProducerSnapshot, snapshot))
     }
 
     /// What is left to sync of a log that closes: all of it, the active segment's indexes and its snapshot too. Of a log
@@ -238,13 +248,13 @@ impl Log {
         let mut job = self.make_job(true)?;
         job.files.extend(self.active.segment.index_files()?);
         for snapshot in snapshots.into_iter().filter(|snapshot| *snapshot > job.closed_below) {
-            let path = self.home.path(FileKind::ProducerSnapshot, snapshot);
-            job.files.push(self.home.disk().open(&path, OpenMode::Write).context("open", &path)?);
+            job.files.push(self.snapshot_file(snapshot)?);
         }
         job.closed_below = Offset(i64::MAX);
         // Index files and the snapshot may have got their names just now.
-        if job.dirs.first() != Some(&job.path) {
-            job.dirs.insert(0, job.path.clone());
+        let dir = self.home.dir();
+        if job.dirs.first().is_none_or(|first| **first != *dir) {
+            job.dirs.insert(0, dir.to_path_buf());
         }
         self.durability.in_flight = true;
         Ok(Some(job))

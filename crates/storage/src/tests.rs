@@ -16,6 +16,7 @@ use crate::config::LogConfig;
 use crate::directory::TopicPartition;
 use crate::disk::Disk;
 use crate::disk::memory::MemoryDisk;
+use crate::error::Error;
 use crate::log::{Log, LogSpec, Recovery};
 use crate::read::LogReader;
 
@@ -23,6 +24,7 @@ mod apache;
 mod append;
 mod clean;
 mod crash_states;
+mod deletion;
 mod faults;
 mod log_dir;
 mod model;
@@ -38,6 +40,12 @@ pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 #[expect(clippy::disallowed_methods, reason = "the length of a run is no setting of the node")]
 pub(crate) fn scale(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
+}
+
+/// How many of the seeded mixtures of what was synced and what was not are made for each moment of a recorded run.
+/// `STORAGE_TORN=60` makes more than 10,000 crash states of all runs together.
+pub(crate) fn torn() -> u64 {
+    scale("STORAGE_TORN", 2)
 }
 
 /// Kafka's defaults, but segments that hold a few batches and an index entry for nearly each.
@@ -82,6 +90,11 @@ pub(crate) fn filled(mut builder: BatchBuilder, records: &[(i64, &str)]) -> Byte
         builder.append(*timestamp, None, Some(value.as_bytes()), &[]);
     }
     builder.finish()
+}
+
+/// For scripts that end with the first failure: the disk's, in the words of the refusal.
+pub(crate) fn refused(refusal: AppendRefusal) -> Error {
+    Error::Refused { path: DATA.into(), reason: refusal.reason }
 }
 
 /// Appends and writes one batch; everything is committed at once.

@@ -112,9 +112,7 @@ impl Output {
         let path = self.path();
         self.file.set_modified(youngest).context("set the time of", &path)?;
         self.file.sync_data().context("sync", &path)?;
-        for file in segment.cleaned_index_files()? {
-            file.sync_data().context("sync", &path)?;
-        }
+        segment.sync_cleaned_indexes()?;
         let dir = self.home.dir();
         self.home.disk().sync_dir(&dir).context("sync", &dir)?;
         Ok(self.result)

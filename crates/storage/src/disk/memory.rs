@@ -101,6 +101,11 @@ impl MemoryDisk {
         state.tree.set_content(path, content, wall);
     }
 
+    /// Equal for two disks that show the same names and contents, whatever of them is synced.
+    pub fn fingerprint(&self) -> u64 {
+        self.state().tree.fingerprint()
+    }
+
     /// The files below `dir`, with their paths.
     pub fn files(&self, dir: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -16,7 +16,7 @@ use base::ids::Offset;
 
 use super::Segment;
 use crate::directory::{FileKind, suffix, with_suffix};
-use crate::disk::{File, OpenMode, remove_if_there};
+use crate::disk::{OpenMode, remove_if_there};
 use crate::error::{Error, IoContext};
 use crate::home::{Home, LazyFile};
 use crate::index::{ABORTED_SIZE, AbortedTransaction, OffsetIndex, TimeIndex};
@@ -60,12 +60,15 @@ impl Segment {
         Ok(())
     }
 
-    /// Its two indexes' files, for a sync.
-    pub(crate) fn cleaned_index_files(&self) -> Result<[Arc<dyn File>; 2], Error> {
-        Ok([
-            self.on_offsets("open", |index| index.handle(&self.home, self.base))?,
-            self.on_times("open", |index| index.handle(&self.home, self.base))?,
-        ])
+    /// Syncs its two indexes.
+    pub(crate) fn sync_cleaned_indexes(&self) -> Result<(), Error> {
+        let offsets = self.on_offsets("open", |index| index.handle(&self.home, self.base))?;
+        let times = self.on_times("open", |index| index.handle(&self.home, self.base))?;
+        for (kind, file) in [(FileKind::OffsetIndex, offsets), (FileKind::TimeIndex, times)] {
+            file.sync_data()
+                .context("sync", &with_suffix(&self.home.path(kind, self.base), suffix::CLEANED))?;
+        }
+        Ok(())
     }
 
     /// Gives its files their next names: from one suffix to the other, "" being none.

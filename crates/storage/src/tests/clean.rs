@@ -17,7 +17,6 @@ use wire::control::{ControlRecordType, EndTxnMarker};
 use super::*;
 use crate::clean::{CleanError, CleanMemory, CleanStats, CleanedSegment, Pace, dirtiest};
 use crate::config::CleanupPolicy;
-use crate::error::Error;
 
 mod crashes;
 mod random;

@@ -7,7 +7,6 @@ use base::ids::{BrokerEpoch, DirectoryId, NodeId};
 use super::*;
 use crate::directory::DirKind;
 use crate::disk::memory::{Crash, Fault};
-use crate::error::Error;
 use crate::log_dir::LogDir;
 use crate::meta_properties::MetaProperties;
 

@@ -108,13 +108,22 @@ impl World {
         let append_first = self.draw.below(2) == 0;
         if append_first {
             let synced = job.run();
-            self.append();
+            self.change_meanwhile();
             self.log.synced(synced, now(self.clock)).unwrap();
         } else {
-            self.append();
+            self.change_meanwhile();
             self.log.synced(job.run(), now(self.clock)).unwrap();
         }
         self.model.durable = self.log.ends().durable_end.0;
+    }
+
+    /// What is cut off and written anew while the sync is under way is not covered by it either.
+    fn change_meanwhile(&mut self) {
+        self.append();
+        if self.draw.below(4) == 0 {
+            self.truncate();
+            self.append();
+        }
     }
 
     fn retain(&mut self) {

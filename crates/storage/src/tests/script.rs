@@ -1,12 +1,16 @@
 //! A scripted life of a log directory: append, roll, sync, checkpoint, retention, cut, clean stop and start again. Crashes and
 //! faults are put between any two of its steps.
 
-use base::ids::BrokerEpoch;
+use base::ids::{BrokerEpoch, DirectoryId, NodeId, TopicId};
+use base::uuid::Uuid;
 
 use super::*;
 use crate::disk::{Disk, memory};
-use crate::error::Error;
 use crate::log_dir::LogDir;
+use crate::meta_properties::MetaProperties;
+use crate::verify::verify;
+
+const TOPIC_ID: TopicId = TopicId(Uuid::ONE);
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +38,9 @@ pub(super) fn config() -> LogConfig {
 /// The script. Values are `<offset>a`, and `<offset>b` for what is appended after the cut.
 pub(super) fn run(disk: Arc<dyn Disk>, mode: Mode, on_durable: OnDurable<'_>) -> Result<(), Error> {
     let mut dir = LogDir::open(disk.clone(), DATA)?;
+    dir.format(MetaProperties::new("c", NodeId(1), DirectoryId::LOST))?;
     dir.begin()?;
-    let mut log = Log::create(spec(disk.clone(), config()), now(0))?;
+    let mut log = Log::create(LogSpec { topic_id: Some(TOPIC_ID), ..spec(disk.clone(), config()) }, now(0))?;
     append_run(&mut log, mode, 0..12, 'a', on_durable)?;
     dir.write_checkpoints(&[log.checkpoint()])?;
     append_run(&mut log, mode, 12..20, 'a', on_durable)?;
@@ -57,7 +62,11 @@ pub(super) fn run(disk: Arc<dyn Disk>, mode: Mode, on_durable: OnDurable<'_>) ->
     append_run(&mut log, mode, 28..31, 'b', on_durable)?;
     log.roll(now(31))?;
     append_run(&mut log, mode, 31..33, 'b', on_durable)?;
-    dir.write_checkpoints(&[log.checkpoint()])
+    dir.write_checkpoints(&[log.checkpoint()])?;
+    log.roll(now(33))?;
+    let closed = log.close(now(33))?;
+    on_durable(closed.recovery_point);
+    dir.stop(&[closed], BrokerEpoch(2))
 }
 
 /// Opens the one log of a directory; `None` if it is not there.
@@ -78,7 +87,6 @@ fn append_run(
         let at = now(offset.into());
         let value = format!("{offset}{generation} {}", "x".repeat((offset as usize * 37) % 120));
         let bytes = idempotent(1, 0, offset, &[(offset.into(), &value)]);
-        let refused = |refusal: AppendRefusal| Error::Refused { path: DATA.into(), reason: refusal.reason };
         log.stage(at, LeaderEpoch(offset / 10), bytes, Origin::Client).map_err(refused)?;
         log.write_staged(at)?;
         log.set_high_watermark(log.ends().log_end);
@@ -98,6 +106,10 @@ fn append_run(
 /// written, no hole, and go on.
 pub(super) fn check(disk: &memory::MemoryDisk, durable: Offset, what: &str) {
     let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
+    if dir.clean_shutdown().is_some() {
+        let wrong: Vec<_> = verify(disk, Path::new(DATA)).unwrap().wrong().map(ToString::to_string).collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{what}");
+    }
     let clean = dir.clean_shutdown().map(|_| dir.recovery(&TopicPartition::new("t", 0)));
     let opened = reopen(&mut dir).unwrap_or_else(|error| panic!("{what}: {error}"));
     let Some(mut log) = opened else {

@@ -1,6 +1,7 @@
 //! Files and directories with their synced and their present content.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Range;
 use std::path::{Component, Path};
@@ -232,6 +233,24 @@ impl Tree {
                 }
             }
         }
+    }
+
+    /// Equal for two trees that show the same names and contents.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut dirs = vec![ROOT];
+        while let Some(dir) = dirs.pop() {
+            let Inode::Dir(names) = &self.inodes[dir.0] else { unreachable!("only directories are pushed") };
+            names.present.len().hash(&mut hasher);
+            for (name, id) in &names.present {
+                name.hash(&mut hasher);
+                match &self.inodes[id.0] {
+                    Inode::File(content) => content.present.hash(&mut hasher),
+                    Inode::Dir(_) => dirs.push(*id),
+                }
+            }
+        }
+        hasher.finish()
     }
 
     fn add(&mut self, inode: Inode) -> InodeId {
