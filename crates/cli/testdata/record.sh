@@ -27,11 +27,18 @@ printf 'h1:v1,h2:v2\tk1\tvalue one\nh1:x\tk2\tNULL\nNULL\tNULL\tno key\n' |
     --reader-property parse.headers=true --reader-property null.marker=NULL
 "$oracle" tool kafka-producer-perf-test --bootstrap-server "$server" --topic transactions --num-records 5 --record-size 10 \
   --throughput -1 --transactional-id golden --transaction-duration-ms 60000 >/dev/null
+topics --topic compacted --config cleanup.policy=compact --config segment.ms=500 --config min.cleanable.dirty.ratio=0.01
+for _ in 1 2 3; do
+  seq 1 20 | sed 's/.*/k&\tv&/; s/^k[0-9]*\([0-9]\)/k\1/' |
+    "$oracle" tool kafka-console-producer --bootstrap-server "$server" --topic compacted --reader-property parse.key=true
+  sleep 1
+done
+until grep -q '^compacted 0 40$' "$work/node/data/cleaner-offset-checkpoint"; do sleep 0.2; done
 "$oracle" stop "$work/node"
 
 data=$work/node/data
 rm -rf "$here" && mkdir -p "$here"
-for topic in codecs plain transactions; do
+for topic in codecs plain transactions compacted; do
   mkdir "$here/$topic-0"
   cp "$data/$topic-0"/*.log "$data/$topic-0"/*.index "$data/$topic-0"/*.timeindex "$data/$topic-0"/*.snapshot "$here/$topic-0/"
 done
@@ -55,6 +62,8 @@ cat >"$here/cases.txt" <<'CASES'
 --cluster-metadata-decoder --skip-record-metadata --files metadata-0/00000000000000000000.log
 --cluster-metadata-decoder --files metadata-0/bootstrap.checkpoint
 --files cases.txt
+--deep-iteration --files compacted-0/00000000000000000000.log
+--files compacted-0/00000000000000000040.snapshot
 CASES
 cd "$here"
 number=0

@@ -1,13 +1,14 @@
 //! Features: which there are, at which levels, and what a new cluster starts with.
 //!
 //! Brokers advertise only what is built ([`SUPPORTED`]); a feature that is not built stays at level 0, so that no peer
-//! relies on it. Formatting knows all of Kafka 4.3's ([`ALL`]), because release versions are made of them.
+//! relies on it. Formatting knows all of Kafka 4.3's ([`ALL`]), because release versions are made of them. In a cluster that
+//! Apache Kafka finalized there may be more ([`unbuilt`]): its data is served all the same.
 
 use std::collections::BTreeMap;
 
 use protocol::messages::broker_registration_request;
 
-use crate::image::{KRAFT_VERSION, METADATA_VERSION, SupportedVersions};
+use crate::image::{Image, KRAFT_VERSION, METADATA_VERSION, SupportedVersions};
 use crate::version::level;
 
 /// A feature and a range of its levels.
@@ -65,14 +66,28 @@ pub const METADATA_VERSIONS: &[(i16, &str)] = &[
     (30, "4.3-IV0"),
 ];
 
-/// [`SUPPORTED`] as a broker registers with it.
-pub fn registered() -> Vec<broker_registration_request::Feature> {
+/// What a broker registers with: [`SUPPORTED`], and what is [`unbuilt`] in its cluster. The level that the cluster has is no
+/// promise to raise it, and without it a directory of Apache Kafka could not be opened in place.
+pub fn registered(unbuilt: &[Feature]) -> Vec<broker_registration_request::Feature> {
     let feature = |feature: &Feature| broker_registration_request::Feature {
         name: feature.name.to_owned(),
         min_supported_version: feature.min,
         max_supported_version: feature.max,
     };
-    SUPPORTED.iter().map(feature).collect()
+    SUPPORTED.iter().chain(unbuilt).map(feature).collect()
+}
+
+/// The features of [`ALL`] that the cluster has finalized above what is [`SUPPORTED`], from 0 up to that level. Their APIs
+/// are not advertised; what they keep in logs stays as it is.
+pub fn unbuilt(image: &Image) -> Vec<Feature> {
+    let is_supported = |name: &str| SUPPORTED.iter().any(|feature| feature.name == name);
+    ALL.iter()
+        .filter(|feature| !is_supported(feature.name))
+        .filter_map(|feature| {
+            let level = image.feature(feature.name);
+            (1..=feature.max).contains(&level).then_some(Feature { max: level, ..*feature })
+        })
+        .collect()
 }
 
 /// [`SUPPORTED`] as a map.

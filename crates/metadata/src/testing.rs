@@ -220,7 +220,7 @@ pub(crate) fn registration(broker: i32, incarnation: u128) -> BrokerRegistration
             port: 9092,
             security_protocol: 0,
         }],
-        features: registered(),
+        features: registered(&[]),
         log_dirs: vec![Uuid::from_u128(0xd000 + broker as u128)],
         rack: None,
         previous_broker_epoch: -1,

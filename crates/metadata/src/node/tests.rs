@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base::error_code::ErrorCode;
 use base::ids::{BrokerEpoch, DirectoryId, LeaderEpoch, NodeId, Offset, PartitionIndex, ProducerId};
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
+use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use protocol::metadata_record::MetadataRecord;
@@ -13,8 +15,9 @@ use storage::disk::memory::{Crash, Fault, MemoryDisk, Operation};
 use storage::disk::{Disk, read_file};
 
 use crate::controller::{ControllerReply, ControllerRequest, ControllerVerb};
+use crate::features;
 use crate::image::{Image, KRAFT_VERSION, METADATA_VERSION, Resource};
-use crate::testing::{DIR, Harness, log_dir};
+use crate::testing::{DIR, Harness, log_dir, registration};
 
 const LOG: &[u8] = include_bytes!("../../testdata/apache/log-0.bin");
 const SNAPSHOT: &[u8] = include_bytes!("../../testdata/apache/snapshot-64-2.bin");
@@ -404,6 +407,28 @@ fn check_content(image: &Image) {
     assert!(broker.fenced && broker.in_controlled_shutdown);
     assert_eq!((broker.epoch, broker.cordoned_directories.as_deref()), (BrokerEpoch(47), Some(&[][..])));
     assert_eq!(image.controllers().count(), 1);
+}
+
+#[test]
+fn a_broker_serves_what_apache_kafka_finalized_though_not_all_of_it_is_built() {
+    let mut harness = apache(false);
+    harness.open().expect("a directory of Apache Kafka");
+    harness.run();
+    let unbuilt = features::unbuilt(&harness.image());
+    let levels: Vec<_> = unbuilt.iter().map(|feature| (feature.name, feature.min, feature.max)).collect();
+    assert!(levels.contains(&("transaction.version", 0, 2)), "{levels:?}");
+    assert!(levels.iter().all(|(name, ..)| features::SUPPORTED.iter().all(|feature| feature.name != *name)));
+    let mut register = |unbuilt: &[features::Feature]| {
+        let request =
+            BrokerRegistrationRequest { features: features::registered(unbuilt), ..registration(1, 77) };
+        match harness.call(ControllerVerb::RegisterBroker(request)) {
+            ControllerReply::RegisterBroker(response) => response.error_code,
+            _ => unreachable!("a registration"),
+        }
+    };
+    assert_eq!(register(&[]), ErrorCode::UNSUPPORTED_VERSION);
+    assert_eq!(register(&unbuilt), ErrorCode::NONE);
+    assert_eq!(features::unbuilt(&Image::empty("a new cluster")), []);
 }
 
 #[test]

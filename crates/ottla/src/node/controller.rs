@@ -19,6 +19,8 @@ use broker::broker::Broker;
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
+use metadata::features;
+use metadata::image::Image;
 use metadata::node::{ControllerNode, NodeEffect};
 use net::clock::SystemClock;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
@@ -44,7 +46,7 @@ pub struct ControllerThread {
     pub hosting: Hosting,
     /// The broker of this node.
     pub broker: Arc<Broker>,
-    /// How the broker registers.
+    /// How the broker registers, but for its features: those follow the cluster's.
     pub registration: BrokerRegistrationRequest,
     /// `broker.heartbeat.interval.ms`.
     pub heartbeat_ms: i64,
@@ -93,6 +95,7 @@ struct Driver {
     parts: ControllerThread,
     waiting: HashMap<u64, OnReply>,
     next_id: u64,
+    is_registering: bool,
     epoch: Option<BrokerEpoch>,
     serving: Option<oneshot::Sender<BrokerEpoch>>,
     next_heartbeat: Option<MonoTime>,
@@ -108,6 +111,7 @@ impl Driver {
             parts,
             waiting: HashMap::new(),
             next_id: FIRST_SUBMITTED,
+            is_registering: false,
             epoch: None,
             serving: Some(serving),
             next_heartbeat: None,
@@ -118,8 +122,6 @@ impl Driver {
 
     fn run(mut self, stop: &AtomicBool) -> Hosting {
         self.parts.parking.take_place();
-        let registration = self.parts.registration.clone();
-        self.submit_own(REGISTRATION, ControllerVerb::RegisterBroker(registration));
         while !stop.load(Ordering::Acquire) {
             let now = self.parts.clock.now();
             self.on_timers(now);
@@ -138,23 +140,44 @@ impl Driver {
         self.parts.hosting
     }
 
-    /// Lets the controller run; true when a sync made it worth to run again.
+    /// Lets the controller run; true when a sync, or the registration, made it worth to run again.
     fn run_node(&mut self, now: Now) -> bool {
         let mut effects = Vec::new();
         halt_on_error(self.parts.node.run(now, &mut effects));
-        let mut synced = false;
+        let mut go_on = false;
         for effect in effects {
             match effect {
-                NodeEffect::Publish { image, delta } => self.parts.hosting.publish(image, &delta, now),
+                NodeEffect::Publish { image, delta } => {
+                    go_on |= self.register(&image);
+                    self.parts.hosting.publish(image, &delta, now);
+                }
                 NodeEffect::Reply { id, response } => self.on_reply(id, response, now),
                 NodeEffect::Sync(job) => {
                     let result = job.run();
                     halt_on_error(self.parts.node.synced(result, self.parts.clock.now()));
-                    synced = true;
+                    go_on = true;
                 }
             }
         }
-        synced
+        go_on
+    }
+
+    /// Asks the controller to take this broker in, once what the cluster has finalized is known; true when it did so now.
+    fn register(&mut self, image: &Image) -> bool {
+        if std::mem::replace(&mut self.is_registering, true) {
+            return false;
+        }
+        let unbuilt = features::unbuilt(image);
+        for feature in &unbuilt {
+            let (name, level) = (feature.name, feature.max);
+            tracing::warn!(
+                "the cluster has {name} at level {level}, which is not built: its data stays, its requests are refused"
+            );
+        }
+        let features = features::registered(&unbuilt);
+        let registration = BrokerRegistrationRequest { features, ..self.parts.registration.clone() };
+        self.submit_own(REGISTRATION, ControllerVerb::RegisterBroker(registration));
+        true
     }
 
     fn on_reply(&mut self, id: u64, answer: Answer, now: Now) {

@@ -358,7 +358,6 @@ fn registration(config: &NodeConfig, dirs: &LogDirs, bound: &[Bound]) -> BrokerR
         cluster_id: dirs.cluster_id().to_owned(),
         incarnation_id: Uuid::from_u128(SystemRandom::shared()()),
         listeners: bound.iter().map(listener).collect(),
-        features: features::registered(),
         rack: config.broker.broker_rack.clone(),
         log_dirs: dirs.iter().map(|(_, id)| id.0).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,

@@ -142,7 +142,7 @@ fn registration(
             port: 9092,
             security_protocol: 0,
         }],
-        features: features::registered(),
+        features: features::registered(&[]),
         log_dirs: ids.iter().map(|(_, id)| id.0).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,
         ..BrokerRegistrationRequest::default()

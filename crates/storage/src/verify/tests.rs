@@ -116,6 +116,14 @@ fn what_a_crash_leaves_is_not_wrong() {
         &|disk| disk.set_content(&last(disk, ".log").with_extension("log.deleted"), b""),
         "left of a removal",
     );
+    let renamed = |disk: &MemoryDisk| {
+        let log = files(disk, "plain-0", ".log").remove(0);
+        disk.rename(&log, &log.with_extension("log.deleted")).unwrap();
+    };
+    check(&renamed, "has no segment");
+    check(&|disk| disk.create_dir_all(&Path::new(DATA).join("made-0")).unwrap(), "has no segment");
+    let epochs = Path::new(DATA).join("txn-0/leader-epoch-checkpoint");
+    check(&|disk| disk.set_content(&epochs, b"0\n2\n0 5\n3 20\n"), "as if records before it were deleted");
 }
 
 /// Where a corruption is planted.

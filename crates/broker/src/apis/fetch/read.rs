@@ -8,7 +8,7 @@ use base::ids::{LeaderEpoch, NodeId, Offset};
 use protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
 use replication::fetch_session::{FetchPartition, Outcome, TopicKey};
 use storage::Ends;
-use storage::read::ReadError;
+use storage::read::{AbortedTransaction, ReadError};
 use wire::piece::Piece;
 
 use super::Isolation;
@@ -127,15 +127,29 @@ fn read_one(
     match reader.read(request.fetch_offset, up_to, limit, min_one_batch) {
         Ok(read) => {
             if let Some(records) = read.records {
+                if isolation == Isolation::ReadCommitted {
+                    let aborted = reader.aborted_transactions_of(request.fetch_offset, up_to, records.len());
+                    let aborted = aborted.map_err(|error| failed(handle, &error))?;
+                    data.aborted_transactions = Some(aborted.iter().map(told).collect());
+                }
                 data.records = Some(records);
             }
             Ok(data)
         }
         Err(ReadError::OffsetOutOfRange { .. }) => Err(ErrorCode::OFFSET_OUT_OF_RANGE),
-        Err(ReadError::Storage(error)) => {
-            tracing::error!(topic = %handle.shared.topic, partition = %request.key.index, %error, "read failed");
-            Err(ErrorCode::KAFKA_STORAGE_ERROR)
-        }
+        Err(ReadError::Storage(error)) => Err(failed(handle, &error)),
+    }
+}
+
+fn failed(handle: &PartitionHandle, error: &storage::error::Error) -> ErrorCode {
+    tracing::error!(topic = %handle.shared.topic, partition = %handle.shared.index, %error, "read failed");
+    ErrorCode::KAFKA_STORAGE_ERROR
+}
+
+fn told(aborted: &AbortedTransaction) -> protocol::messages::fetch_response::AbortedTransaction {
+    protocol::messages::fetch_response::AbortedTransaction {
+        producer_id: aborted.producer_id.0,
+        first_offset: aborted.first_offset.0,
     }
 }
 

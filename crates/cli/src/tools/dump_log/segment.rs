@@ -79,7 +79,7 @@ pub(super) fn dump(
     let length = segment.length;
     let bar = progress::bar(length, "bytes");
     let mut decompressors = Decompressors::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = Gaps::new();
     while !console.is_closed() {
         let batch = segment.next(None).map_err(|error| unreadable(path, &error))?;
         let Some((position, bytes)) = batch else { break };
@@ -118,16 +118,20 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
     path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
 }
 
-/// Offsets of records that do not follow one another.
-#[derive(Default)]
+/// Offsets of records that do not follow one another. As with Kafka every file is taken to begin at offset 0.
 struct Gaps {
-    last: Option<i64>,
+    last: i64,
     pairs: Vec<(i64, i64)>,
 }
 
 impl Gaps {
+    fn new() -> Self {
+        Self { last: -1, pairs: Vec::new() }
+    }
+
     fn record(&mut self, offset: i64) {
-        if let Some(last) = self.last.replace(offset).filter(|last| offset != last + 1) {
+        let last = std::mem::replace(&mut self.last, offset);
+        if offset != last.wrapping_add(1) {
             self.pairs.push((last, offset));
         }
     }
@@ -136,7 +140,7 @@ impl Gaps {
         if self.pairs.is_empty() {
             return;
         }
-        report.push(format!("Non-consecutive offsets in :{}", absolute(path)));
+        report.push(format!("Non-consecutive offsets in {}", absolute(path)));
         report.extend(self.pairs.iter().map(|(a, b)| format!("  {a} is followed by {b}")));
     }
 }
@@ -198,11 +202,11 @@ fn dump_records(
                 .error(format_args!("The records of offsets {from} to {to} cannot be read: {error}"));
         }
     };
-    for (place, record) in (0..).zip(records) {
+    for record in records {
         match record {
             Ok(record) => {
                 gaps.record(record.offset.0);
-                match record_line(batch, &record, place, depth) {
+                match record_line(batch, &record, depth) {
                     Ok(line) => console.line(format_args!("{line}")),
                     Err(Failure::Error(error)) => {
                         console.line(format_args!("Error at {}, skipping. {error}", record.offset));
@@ -216,7 +220,7 @@ fn dump_records(
 }
 
 /// A record in Kafka's words.
-fn record_line(batch: &Batch<'_>, record: &Record, place: i32, depth: &Depth) -> Result<String> {
+fn record_line(batch: &Batch<'_>, record: &Record, depth: &Depth) -> Result<String> {
     let mut line = String::new();
     let is_control = batch.attributes().is_control();
     let mut prefix = "| ";
@@ -224,7 +228,8 @@ fn record_line(batch: &Batch<'_>, record: &Record, place: i32, depth: &Depth) ->
         let size = |field: &Option<Bytes>| field.as_ref().map_or(-1, |bytes| bytes.len() as i64);
         let sequence = match batch.base_sequence() {
             sequence if sequence.0 < 0 => sequence,
-            sequence => sequence.advanced(place),
+            // Compaction takes records away, and each of the others keeps its own.
+            sequence => sequence.advanced((record.offset.0 - batch.base_offset().0) as i32),
         };
         let keys: Vec<String> = record.headers.iter().map(|header| text(&header.key)).collect();
         let _ = write!(

@@ -41,7 +41,7 @@ fn line(entry: &ProducerEntry) -> String {
         offset => format!("OptionalLong[{offset}]"),
     };
     let mut line = format!(
-        "producerId: {} producerEpoch: {} coordinatorEpoch: {} currentTxnFirstOffset: {start} lastTimestamp: {} ",
+        "producerId: {} producerEpoch: {} coordinatorEpoch: {} currentTxnFirstOffset: {start} lastTimestamp: {}",
         entry.producer_id, entry.epoch, entry.coordinator_epoch, entry.timestamp
     );
     if entry.last_offset >= 0 {
@@ -49,7 +49,7 @@ fn line(entry: &ProducerEntry) -> String {
         // Sequences wrap to 0 after the greatest.
         let first = if first < 0 { first.wrapping_add(i32::MAX).wrapping_add(1) } else { first };
         line.push_str(&format!(
-            "firstSequence: {first} lastSequence: {} lastOffset: {} offsetDelta: {} timestamp: {}",
+            " firstSequence: {first} lastSequence: {} lastOffset: {} offsetDelta: {} timestamp: {}",
             entry.last_sequence, entry.last_offset, entry.offset_delta, entry.timestamp
         ));
     }
