@@ -29,6 +29,11 @@ mod transaction;
 /// Entries that gather in memory before they are written to the file together.
 const TAIL_ENTRIES_MAX: usize = 512;
 
+/// Entries that a search reads together in the end.
+const BLOCK_ENTRIES: usize = 128;
+/// Bytes of the largest kind of entry.
+const ENTRY_SIZE_MAX: usize = 12;
+
 /// How an entry stands in its file.
 pub(crate) trait Entry: Copy {
     const KIND: FileKind;
@@ -124,7 +129,7 @@ impl<E: Entry> Index<E> {
         // Everything below `low` is not above the key, everything from `high` on is.
         let (mut low, mut high) = (0, count);
         let mut floor = None;
-        while low < high {
+        while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
             match read_entry::<E>(&*file, base, middle)? {
                 Some(entry) if entry.key() <= key => {
@@ -135,7 +140,10 @@ impl<E: Entry> Index<E> {
                 _ => high = middle,
             }
         }
-        Ok(floor)
+        let mut block = [0; BLOCK_ENTRIES * ENTRY_SIZE_MAX];
+        let length = read_full(&*file, &mut block[..(high - low) * E::SIZE], (low * E::SIZE) as u64)?;
+        let entries = block[..length].chunks_exact(E::SIZE).map(|bytes| E::decode(base, bytes));
+        Ok(entries.take_while(|entry| entry.key() <= key).last().or(floor))
     }
 
     /// The newest entry.

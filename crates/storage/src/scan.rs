@@ -114,6 +114,11 @@ impl Scan {
         self
     }
 
+    /// Goes on at `position`, the begin of a batch that the walk has passed.
+    pub(crate) fn go_back(&mut self, position: u64) {
+        self.position = position;
+    }
+
     /// The next batch's header; only its length and magic were checked.
     pub(crate) fn next_header(&mut self) -> io::Result<Step<BatchAt>> {
         self.header(HEADER_CHUNK)

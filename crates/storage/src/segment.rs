@@ -89,7 +89,7 @@ impl Segment {
     /// The first batch before `end` (a position) whose last offset is at least `offset`.
     pub(crate) fn find(&self, offset: Offset, end: u64) -> Result<Option<BatchAt>, Error> {
         let floor = self.on_offsets("search", |index| index.floor(&self.home, self.base, offset))?;
-        let mut scan = self.scan(self.start_at(floor, end)?, end)?;
+        let mut scan = self.scan_from(floor, end)?;
         while let Some(batch) = self.step(scan.next_header())? {
             if batch.last_offset >= offset {
                 return Ok(Some(batch));
@@ -101,13 +101,13 @@ impl Segment {
     /// A walk over the batches from the one of the last index entry to `end`.
     pub(crate) fn scan_tail(&self, end: u64) -> Result<Scan, Error> {
         let newest = self.on_offsets("read", |index| index.last(&self.home, self.base))?;
-        self.scan(self.start_at(newest, end)?, end)
+        self.scan_from(newest, end)
     }
 
-    /// The position of an index entry. One that does not point at the begin of its batch is damaged: then the begin of the
-    /// file, from where everything is found.
-    fn start_at(&self, entry: Option<OffsetEntry>, end: u64) -> Result<u64, Error> {
-        let Some(entry) = entry else { return Ok(0) };
+    /// A walk from the batch of an index entry. From an entry that does not point at the begin of its batch, as in a
+    /// damaged index, it is one from the begin of the file, where everything is found.
+    fn scan_from(&self, entry: Option<OffsetEntry>, end: u64) -> Result<Scan, Error> {
+        let Some(entry) = entry else { return self.scan(0, end) };
         let position = u64::from(entry.position);
         let mut scan = self.scan(position.min(end), end)?;
         let is_right = match scan.next_header().map_err(|source| self.read_failed(source))? {
@@ -115,10 +115,11 @@ impl Segment {
             Step::Bad(_) | Step::End => false,
         };
         if is_right {
-            return Ok(position);
+            scan.go_back(position);
+            return Ok(scan);
         }
         tracing::warn!(segment = %self.path().display(), position, "the offset index is damaged and not used");
-        Ok(0)
+        self.scan(0, end)
     }
 
     /// The header of the first batch.
