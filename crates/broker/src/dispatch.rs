@@ -18,7 +18,7 @@ use crate::apis;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::controller::Answer;
-use crate::replies::{Replies, Reply, Ticket};
+use crate::replies::{Replies, Reply, Ticket, Tickets};
 use crate::session::Gathered;
 
 /// One request on its way through a handler.
@@ -33,6 +33,8 @@ pub struct Call<'a> {
     pub permit: Option<Permit>,
     /// Its place among the connection's replies.
     pub ticket: Ticket,
+    /// The places of all of the connection's requests.
+    pub tickets: &'a mut Tickets,
     /// The connection's replies.
     pub replies: &'a Arc<Replies>,
     /// What the connection gathers for shards, and its parked fetch.

@@ -4,9 +4,9 @@
 //!  tickets   7         8          9         10
 //!          | waiting | fulfilled | waiting | fulfilled |      nothing goes out before 7 is fulfilled
 //! ```
-//! Requests are issued by the connection's thread and fulfilled by any; the connection is woken when its oldest ticket is
-//! fulfilled, once until it has looked. Invariant: each ticket is fulfilled at most once; a late second answer (after a
-//! timeout) is dropped.
+//! Tickets are the connection's own count ([`Tickets`]); any thread fulfils them ([`Replies`]). The connection is woken when
+//! its oldest ticket is fulfilled, unless it is awake and looks anyway before it waits. Invariant: each ticket is fulfilled
+//! at most once; a late second answer (after a timeout) is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,8 +33,19 @@ pub trait Expire: Send + Sync {
 }
 
 /// The place of one request in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
+
+/// The connection's own side: which tickets are out, and until when they are waited for.
+#[derive(Default)]
+pub struct Tickets {
+    /// The first ticket without an answer.
+    first: u64,
+    /// The next ticket to be given.
+    next: u64,
+    /// Of tickets that are out, oldest first; those that are answered leave late.
+    expiring: VecDeque<(Ticket, MonoTime, Arc<dyn Expire>)>,
+}
 
 /// Shared by a connection and whoever answers it.
 pub struct Replies {
@@ -46,14 +57,63 @@ pub struct Replies {
 struct Ring {
     /// The ticket of the oldest slot.
     first: u64,
-    slots: VecDeque<Slot>,
-    /// The connection was woken and has not looked since.
-    woken: bool,
+    /// Up to the newest ticket that is fulfilled.
+    slots: VecDeque<Option<Reply>>,
+    /// The connection was woken, or is at work: it looks before it waits.
+    awake: bool,
 }
 
-enum Slot {
-    Waiting(Option<(MonoTime, Arc<dyn Expire>)>),
-    Fulfilled(Reply),
+impl Tickets {
+    /// The place of the next request.
+    pub fn issue(&mut self) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        ticket
+    }
+
+    /// Gives a waiting request the moment at which it is given up.
+    pub fn expire_at(&mut self, ticket: Ticket, at: MonoTime, request: Arc<dyn Expire>) {
+        self.expiring.push_back((ticket, at, request));
+    }
+
+    /// Tickets without an answer seen by [`Tickets::look`].
+    pub fn outstanding(&self) -> usize {
+        (self.next - self.first) as usize
+    }
+
+    /// Moves the answers that may go out to the end of `ready`. From here on the connection is woken again when its oldest
+    /// ticket is fulfilled.
+    pub fn look(&mut self, replies: &Replies, ready: &mut VecDeque<Reply>) {
+        let mut ring = replies.ring();
+        ring.awake = false;
+        while let Some(reply) = ring.slots.front_mut().and_then(Option::take) {
+            ring.slots.pop_front();
+            ring.first += 1;
+            ready.push_back(reply);
+        }
+        self.first = ring.first;
+        drop(ring);
+        // An expiring request refers back to the replies: let go of it outside the lock.
+        while self.expiring.front().is_some_and(|(ticket, ..)| ticket.0 < self.first) {
+            self.expiring.pop_front();
+        }
+    }
+
+    /// When the first waiting request is given up.
+    pub fn next_expiry(&self) -> Option<MonoTime> {
+        self.expiring.iter().map(|(_, at, _)| *at).min()
+    }
+
+    /// Gives up the requests whose time is over.
+    pub fn expire(&mut self, now: MonoTime) {
+        self.expiring.retain(|(_, at, request)| {
+            let is_over = *at <= now;
+            if is_over {
+                request.expire();
+            }
+            !is_over
+        });
+    }
 }
 
 impl Replies {
@@ -62,38 +122,21 @@ impl Replies {
         Arc::new(Self { waker, ring: Mutex::default() })
     }
 
-    /// The place of the next request.
-    pub fn issue(&self) -> Ticket {
-        let mut ring = self.ring();
-        ring.slots.push_back(Slot::Waiting(None));
-        Ticket(ring.first + ring.slots.len() as u64 - 1)
-    }
-
-    /// Gives a waiting request the moment at which it is given up.
-    pub fn expire_at(&self, ticket: Ticket, at: MonoTime, request: Arc<dyn Expire>) {
-        if let Some(Slot::Waiting(expiry)) = self.ring().slot(ticket) {
-            *expiry = Some((at, request));
-        }
-    }
-
-    /// Requests without an answer taken by [`Replies::pop`].
-    pub fn outstanding(&self) -> usize {
-        self.ring().slots.len()
-    }
-
     /// Answers a request. True when the connection has to be woken, by [`Replies::wake`]: the caller does it after all it
     /// has to answer, so that the connection finds everything at once.
     #[must_use]
     pub fn fulfil(&self, ticket: Ticket, reply: Reply) -> bool {
         let mut ring = self.ring();
-        let Some(slot @ Slot::Waiting(_)) = ring.slot(ticket) else { return false };
-        let previous = std::mem::replace(slot, Slot::Fulfilled(reply));
-        let wake = ticket.0 == ring.first && !ring.woken;
-        ring.woken |= wake;
-        drop(ring);
-        // An expiring request refers back to these replies: let go of it outside the lock.
-        drop(previous);
-        wake
+        let Some(index) = ticket.0.checked_sub(ring.first) else { return false };
+        let index = index as usize;
+        if ring.slots.len() <= index {
+            ring.slots.resize_with(index + 1, || None);
+        }
+        if ring.slots[index].is_some() {
+            return false;
+        }
+        ring.slots[index] = Some(reply);
+        index == 0 && !std::mem::replace(&mut ring.awake, true)
     }
 
     /// Wakes the connection.
@@ -108,69 +151,14 @@ impl Replies {
         }
     }
 
-    /// The connection looks: from here on a fulfilled oldest ticket wakes it again.
-    pub fn looked(&self) {
-        self.ring().woken = false;
-    }
-
-    /// The answer of the oldest request, if it has one.
-    pub fn pop(&self) -> Option<Reply> {
-        let mut ring = self.ring();
-        match ring.slots.front() {
-            Some(Slot::Fulfilled(_)) => {}
-            Some(Slot::Waiting(_)) | None => return None,
-        }
-        ring.first += 1;
-        match ring.slots.pop_front() {
-            Some(Slot::Fulfilled(reply)) => Some(reply),
-            Some(Slot::Waiting(_)) | None => unreachable!("the front was fulfilled, and the lock is held"),
-        }
-    }
-
-    /// Passes over requests at the front that are owed no answer.
-    pub fn skip_silent(&self) {
-        let mut ring = self.ring();
-        while let Some(Slot::Fulfilled(Reply::Silent)) = ring.slots.front() {
-            ring.slots.pop_front();
-            ring.first += 1;
-        }
-    }
-
-    /// When the first waiting request is given up.
-    pub fn next_expiry(&self) -> Option<MonoTime> {
-        let ring = self.ring();
-        let expiries = ring.slots.iter().filter_map(|slot| match slot {
-            Slot::Waiting(Some((at, _))) => Some(*at),
-            Slot::Waiting(None) | Slot::Fulfilled(_) => None,
-        });
-        expiries.min()
-    }
-
-    /// Gives up the requests whose time is over.
-    pub fn expire(&self, now: MonoTime) {
-        let mut expired = Vec::new();
-        for slot in &mut self.ring().slots {
-            if let Slot::Waiting(expiry) = slot
-                && expiry.as_ref().is_some_and(|(at, _)| *at <= now)
-            {
-                expired.extend(expiry.take());
-            }
-        }
-        for (_, request) in expired {
-            request.expire();
-        }
+    /// The connection is at work and will [`Tickets::look`]: until then nobody wakes it.
+    pub fn stay_awake(&self) {
+        self.ring().awake = true;
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         // Nothing under the lock panics half-way, so a poisoned one still guards a whole ring.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ring {
-    fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
-        let index = ticket.0.checked_sub(self.first)?;
-        self.slots.get_mut(index as usize)
     }
 }
 
@@ -196,53 +184,71 @@ mod tests {
         Reply::Send(output)
     }
 
-    fn popped(replies: &Replies) -> String {
-        let mut texts = String::new();
-        while let Some(Reply::Send(output)) = replies.pop() {
-            texts += std::str::from_utf8(&output.to_bytes().unwrap()).unwrap();
-        }
-        texts
+    fn looked(tickets: &mut Tickets, replies: &Replies) -> String {
+        let mut ready = VecDeque::new();
+        tickets.look(replies, &mut ready);
+        let text = |reply| match reply {
+            Reply::Send(output) => String::from_utf8(output.to_bytes().unwrap().to_vec()).unwrap(),
+            Reply::Silent => "-".to_owned(),
+            Reply::Close(reason) => reason,
+        };
+        ready.into_iter().map(text).collect()
+    }
+
+    fn connection() -> (Arc<Count>, Tickets, Arc<Replies>) {
+        let count = Arc::new(Count::default());
+        let replies = Replies::new(Waker::from(count.clone()));
+        (count, Tickets::default(), replies)
     }
 
     #[test]
     fn replies_leave_in_the_order_of_their_requests() {
-        let count = Arc::new(Count::default());
-        let replies = Replies::new(Waker::from(count.clone()));
-        let [a, b, c] = [replies.issue(), replies.issue(), replies.issue()];
+        let (count, mut tickets, replies) = connection();
+        let [a, b, c, _d] = [tickets.issue(), tickets.issue(), tickets.issue(), tickets.issue()];
         replies.answer(c, send("c"));
-        replies.answer(b, send("b"));
-        assert_eq!(popped(&replies), "");
+        replies.answer(b, Reply::Silent);
+        assert_eq!(looked(&mut tickets, &replies), "");
         assert_eq!(count.0.load(Ordering::Relaxed), 0, "nothing could go out yet");
         replies.answer(a, send("a"));
-        assert_eq!(popped(&replies), "abc");
+        assert_eq!(looked(&mut tickets, &replies), "a-c");
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert_eq!(replies.outstanding(), 0);
+        assert_eq!(tickets.outstanding(), 1);
     }
 
     #[test]
     fn a_connection_is_woken_once_until_it_looks() {
-        let count = Arc::new(Count::default());
-        let replies = Replies::new(Waker::from(count.clone()));
-        for expect in [1, 1, 2] {
-            let ticket = replies.issue();
+        let (count, mut tickets, replies) = connection();
+        for (looks, expect) in [(true, 1), (false, 2), (true, 2), (true, 3)] {
+            let ticket = tickets.issue();
             replies.answer(ticket, Reply::Silent);
-            replies.pop();
             assert_eq!(count.0.load(Ordering::Relaxed), expect);
-            if expect == 1 && replies.ring().first == 2 {
-                replies.looked();
+            if looks {
+                looked(&mut tickets, &replies);
             }
         }
     }
 
     #[test]
+    fn a_connection_at_work_is_not_woken() {
+        let (count, mut tickets, replies) = connection();
+        let [a, b] = [tickets.issue(), tickets.issue()];
+        replies.stay_awake();
+        replies.answer(a, send("a"));
+        assert_eq!(looked(&mut tickets, &replies), "a");
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        replies.answer(b, send("b"));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "it had looked");
+    }
+
+    #[test]
     fn a_second_answer_is_dropped() {
-        let replies = Replies::new(Waker::noop().clone());
-        let ticket = replies.issue();
+        let (_, mut tickets, replies) = connection();
+        let ticket = tickets.issue();
         replies.answer(ticket, send("first"));
         replies.answer(ticket, send("second"));
-        assert_eq!(popped(&replies), "first");
+        assert_eq!(looked(&mut tickets, &replies), "first");
         replies.answer(ticket, send("third"));
-        assert_eq!(popped(&replies), "");
+        assert_eq!(looked(&mut tickets, &replies), "");
     }
 
     struct GivesUp(Arc<Replies>, Ticket);
@@ -255,14 +261,17 @@ mod tests {
 
     #[test]
     fn a_request_is_given_up_at_its_time() {
-        let replies = Replies::new(Waker::noop().clone());
-        let ticket = replies.issue();
-        replies.expire_at(ticket, MonoTime(50), Arc::new(GivesUp(replies.clone(), ticket)));
-        assert_eq!(replies.next_expiry(), Some(MonoTime(50)));
-        replies.expire(MonoTime(49));
-        assert_eq!(popped(&replies), "");
-        replies.expire(MonoTime(50));
-        assert_eq!(popped(&replies), "timed out");
-        assert_eq!(replies.next_expiry(), None);
+        let (_, mut tickets, replies) = connection();
+        for at in [MonoTime(50), MonoTime(40)] {
+            let ticket = tickets.issue();
+            tickets.expire_at(ticket, at, Arc::new(GivesUp(replies.clone(), ticket)));
+        }
+        assert_eq!(tickets.next_expiry(), Some(MonoTime(40)));
+        tickets.expire(MonoTime(49));
+        assert_eq!(tickets.next_expiry(), Some(MonoTime(50)));
+        assert_eq!(looked(&mut tickets, &replies), "");
+        tickets.expire(MonoTime(50));
+        assert_eq!(looked(&mut tickets, &replies), "timed outtimed out");
+        assert_eq!(tickets.next_expiry(), None);
     }
 }

@@ -9,6 +9,7 @@
 //!         ▲ waits for the Ps     ▲ waits for the fetch
 //! ```
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -23,7 +24,7 @@ use crate::apis::fetch::ParkedFetch;
 use crate::broker::Broker;
 use crate::context::{ConnectionContext, RequestContext};
 use crate::dispatch::{self, Call};
-use crate::replies::{Replies, Reply};
+use crate::replies::{Replies, Reply, Tickets};
 use crate::shard::{Op, ShardQueue};
 
 /// Produces of one connection that may be under way together.
@@ -34,6 +35,11 @@ pub struct BrokerSession {
     broker: Arc<Broker>,
     connection: Arc<ConnectionContext>,
     replies: Arc<Replies>,
+    tickets: Tickets,
+    /// Answers that may go out.
+    ready: VecDeque<Reply>,
+    /// Answers may have come since the last look.
+    must_look: bool,
     gathered: Gathered,
     /// A request that waits for those before it.
     held: Option<(RequestHeader, Reader, Frame)>,
@@ -76,6 +82,9 @@ impl BrokerSession {
             broker,
             connection: Arc::new(connection),
             replies: Replies::new(waker.clone()),
+            tickets: Tickets::default(),
+            ready: VecDeque::new(),
+            must_look: false,
             gathered: Gathered { ops: Vec::new(), parked: None, waker },
             held: None,
             exclusive: false,
@@ -86,22 +95,36 @@ impl BrokerSession {
         let handler = dispatch::handler(header.api_key, header.api_version)?;
         self.exclusive = header.api_key != ApiKey::PRODUCE;
         self.broker.metrics().count_request(header.api_key);
+        self.stay_awake();
         handler(Call {
             broker: &self.broker,
             context: RequestContext { connection: self.connection.clone(), header },
             body,
             permit: frame.permit,
-            ticket: self.replies.issue(),
+            ticket: self.tickets.issue(),
+            tickets: &mut self.tickets,
             replies: &self.replies,
             gathered: &mut self.gathered,
             now,
         })
     }
+
+    /// What is answered until [`BrokerSession::look`] need not wake this connection.
+    fn stay_awake(&mut self) {
+        if !std::mem::replace(&mut self.must_look, true) {
+            self.replies.stay_awake();
+        }
+    }
+
+    fn look(&mut self) {
+        self.must_look = false;
+        self.tickets.look(&self.replies, &mut self.ready);
+    }
 }
 
 impl Session for BrokerSession {
     fn accepts(&self) -> bool {
-        let outstanding = self.replies.outstanding();
+        let outstanding = self.tickets.outstanding();
         self.held.is_none() && (outstanding == 0 || (!self.exclusive && outstanding < PIPELINE))
     }
 
@@ -109,7 +132,7 @@ impl Session for BrokerSession {
         let mut body = Reader::new(frame.bytes.clone());
         let header = RequestHeader::decode(&mut body)
             .map_err(|error| Close(format!("unreadable request header: {error}")))?;
-        if header.api_key != ApiKey::PRODUCE && self.replies.outstanding() > 0 {
+        if header.api_key != ApiKey::PRODUCE && self.tickets.outstanding() > 0 {
             self.held = Some((header, body, frame));
             return Ok(());
         }
@@ -121,15 +144,16 @@ impl Session for BrokerSession {
     }
 
     fn advance(&mut self, now: Now) -> Result<(), Close> {
-        self.replies.looked();
-        if self.replies.next_expiry().is_some_and(|at| at <= now.mono) {
-            self.replies.expire(now.mono);
+        if self.tickets.next_expiry().is_some_and(|at| at <= now.mono) {
+            self.stay_awake();
+            self.tickets.expire(now.mono);
         }
         if let Some(parked) = self.gathered.parked.take() {
+            self.stay_awake();
             self.gathered.parked = parked.advance(&self.broker, &self.replies, now);
         }
-        self.replies.skip_silent();
-        if self.replies.outstanding() == 0
+        self.look();
+        if self.tickets.outstanding() == 0
             && let Some((header, body, frame)) = self.held.take()
         {
             self.start(header, body, frame, now)?;
@@ -139,15 +163,16 @@ impl Session for BrokerSession {
 
     fn next_output(&mut self) -> Option<Result<Output, Close>> {
         loop {
-            match self.replies.pop() {
+            match self.ready.pop_front() {
                 Some(Reply::Send(output)) => return Some(Ok(output)),
                 Some(Reply::Silent) => {}
                 Some(Reply::Close(reason)) => return Some(Err(Close(reason))),
+                None if self.must_look => self.look(),
                 None => break,
             }
         }
         // The last reply before it has just left, so nobody else will wake the connection for what was held back.
-        if self.held.is_some() && self.replies.outstanding() == 0 {
+        if self.held.is_some() && self.tickets.outstanding() == 0 {
             self.gathered.waker.wake_by_ref();
         }
         None
@@ -155,7 +180,7 @@ impl Session for BrokerSession {
 
     fn next_timeout(&self) -> Option<MonoTime> {
         let parked = self.gathered.parked.as_ref().map(ParkedFetch::deadline);
-        [parked, self.replies.next_expiry()].into_iter().flatten().min()
+        [parked, self.tickets.next_expiry()].into_iter().flatten().min()
     }
 }
 

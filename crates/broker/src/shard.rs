@@ -107,13 +107,15 @@ impl Shard {
         if self.next_timeout.is_some_and(|at| at <= now.mono) {
             self.on_timeout(now);
         }
-        for slot in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for slot in touched.drain(..) {
             let Some(hosted) = self.get(slot) else { continue };
             hosted.settle(slot, now, effects);
             if let Some(at) = hosted.next_flush_at() {
                 self.look_at(at);
             }
         }
+        self.touched = touched;
     }
 
     /// When [`Shard::run`] must be called at the latest, if only with no ops.

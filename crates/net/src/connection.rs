@@ -21,8 +21,8 @@ use crate::session::{Close, Frame, Session};
 
 /// Replies waiting to be sent beyond which no further request is taken, in bytes.
 const SENDING_LIMIT: usize = 256 * 1024;
-/// Rounds of reading and writing before other connections get their turn.
-const ROUNDS: usize = 32;
+/// Turns of reading and writing before other connections get theirs.
+const TURNS: usize = 32;
 
 /// What a listener sets for its connections.
 #[derive(Clone, Debug)]
@@ -99,32 +99,44 @@ struct Connection<S> {
 
 impl<S: Session> Connection<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
-        for _ in 0..ROUNDS {
-            match self.round(cx) {
-                Ok(true) => {}
-                Ok(false) => return self.poll_timer(cx),
-                Err(closed) => return Poll::Ready(closed),
+        match self.take_turns(cx) {
+            Ok(Some(now)) => self.poll_timer(cx, now),
+            Ok(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
+            Err(closed) => Poll::Ready(closed),
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
-    /// One turn over everything; true when another turn may find more to do.
-    fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
-        let now = self.clock.now();
+    /// Works until there is nothing to do, and says when that was; `None` when it is the others' turn before that.
+    fn take_turns(&mut self, cx: &mut Context<'_>) -> Result<Option<Now>, Closed> {
+        let mut now = self.clock.now();
+        // Whatever woke the task: the first turn looks at everything.
+        let mut again = true;
+        for turn in 0..TURNS {
+            let read = self.read(cx, now)?;
+            if !read && !again {
+                // A read that finds nothing has registered for the socket.
+                return Ok(Some(now));
+            }
+            if turn > 0 {
+                now = self.clock.now();
+            }
+            again = self.turn(cx, now)?;
+        }
+        Ok(None)
+    }
+
+    /// Hands over what was read and sends what is answered; true when another turn may find more to do.
+    fn turn(&mut self, cx: &mut Context<'_>, now: Now) -> Result<bool, Closed> {
         self.session.advance(now)?;
         self.hand_over(now)?;
         self.session.end_of_input(now);
-        let mut answered = false;
         while let Some(output) = self.session.next_output() {
             self.sending.push(output?)?;
-            answered = true;
         }
-        let wrote = self.write(cx, now)?;
-        let read = self.read(cx, now)?;
-        // An answer may have been what a held request waited for.
-        Ok(answered || wrote || read)
+        self.write(cx, now)
     }
 
     fn ready_for_input(&self) -> bool {
@@ -191,12 +203,17 @@ impl<S: Session> Connection<S> {
 
     /// Arms the timer for the earliest of the session's timeout and the idle limit. An armed earlier moment is left as
     /// it is: firing early costs one look, re-arming at each request would cost more.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Closed> {
         let idle = self.last_activity.plus_ms(self.limits.max_idle_ms);
         let wanted = self.session.next_timeout().map_or(idle, |at| at.min(idle));
-        if self.timer.as_ref().is_none_or(|(armed, _)| *armed > wanted) {
-            let at = self.clock.instant(wanted).into();
-            self.timer = Some((wanted, Box::pin(tokio::time::sleep_until(at))));
+        match &self.timer {
+            // It was polled when it was armed, and wakes the task at its time.
+            Some((armed, _)) if *armed <= wanted && now.mono < *armed => return Poll::Pending,
+            Some((armed, _)) if *armed <= wanted => {}
+            _ => {
+                let at = self.clock.instant(wanted).into();
+                self.timer = Some((wanted, Box::pin(tokio::time::sleep_until(at))));
+            }
         }
         let (_, sleep) = self.timer.as_mut().expect("armed above");
         ready!(sleep.as_mut().poll(cx));

@@ -6,6 +6,8 @@
 //! Invariant: no memory is reserved for a frame before its size was checked and its permit taken. A large frame is read
 //! into a buffer of exactly its size plus the next frame's four bytes, so that its bytes are never moved.
 
+use std::cell::Cell;
+
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
@@ -13,6 +15,12 @@ use thiserror::Error;
 pub const SHARED_BUFFER: usize = 64 * 1024;
 
 const SIZE: usize = 4;
+
+thread_local! {
+    /// A buffer that a connection gave back when it had no bytes in it: the next one that has some reads into it, unless
+    /// frames in it are still in use.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
 
 /// A size that no frame can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -51,13 +59,15 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Framing {
     buffer: BytesMut,
+    /// The buffer was made for one large frame.
+    large: bool,
     limit: usize,
 }
 
 impl Framing {
     /// No bytes yet; frames larger than `limit` bytes are refused. Holds no memory.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), limit }
+        Self { buffer: BytesMut::new(), large: false, limit }
     }
 
     /// What stands at the begin of the buffer.
@@ -81,10 +91,7 @@ impl Framing {
     pub fn take(&mut self, size: usize) -> Bytes {
         let mut frame = self.buffer.split_to(SIZE + size);
         let _size = frame.split_to(SIZE);
-        if self.buffer.is_empty() {
-            // An idle connection holds no buffer.
-            self.buffer = BytesMut::new();
-        }
+        self.give_back_empty();
         frame.freeze()
     }
 
@@ -107,20 +114,36 @@ impl Framing {
             }
         };
         let result = read(&mut self.buffer, wanted);
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
+        self.give_back_empty();
         result
+    }
+
+    /// An idle connection holds no buffer.
+    fn give_back_empty(&mut self) {
+        if self.buffer.is_empty() {
+            let buffer = std::mem::take(&mut self.buffer);
+            if !self.large {
+                SPARE.set(buffer);
+            }
+        }
     }
 
     /// Moves to a fresh buffer when this one cannot hold `whole` bytes.
     fn grow(&mut self, whole: usize) {
-        if self.buffer.capacity() < whole {
-            let mut larger = BytesMut::with_capacity(whole.max(SHARED_BUFFER));
-            larger.extend_from_slice(&self.buffer);
-            self.buffer = larger;
+        if self.buffer.capacity() >= whole {
+            return;
         }
+        self.large = whole > SHARED_BUFFER;
+        let mut larger = if self.large { BytesMut::with_capacity(whole) } else { shared_buffer() };
+        larger.extend_from_slice(&self.buffer);
+        self.buffer = larger;
     }
+}
+
+/// This thread's spare buffer, if no frame in it is in use any more, or else a new one.
+fn shared_buffer() -> BytesMut {
+    let mut spare = SPARE.take();
+    if spare.try_reclaim(SHARED_BUFFER) { spare } else { BytesMut::with_capacity(SHARED_BUFFER) }
 }
 
 #[cfg(test)]

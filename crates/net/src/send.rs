@@ -17,7 +17,7 @@ use wire::piece::{FileRange, Piece};
 /// Ranges below this are read and written together with what stands before them: one syscall, one packet.
 const SENDFILE_FROM: usize = 16 * 1024;
 /// What one sendfile is asked for at most, so that one connection does not hold its thread for long.
-const SENDFILE_AT_MOST: usize = 512 * 1024;
+const SENDFILE_AT_MOST: usize = 1024 * 1024;
 const SLICES: usize = 64;
 
 /// The queue of one connection.

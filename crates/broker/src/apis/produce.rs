@@ -45,10 +45,8 @@ pub struct PendingProduce {
 
 struct State {
     response: ProduceResponse,
-    /// Partitions without an answer.
+    /// Partitions without an answer: see [`is_open`].
     remaining: usize,
-    /// By topic and partition in the response: whether it is answered.
-    answered: Vec<Vec<bool>>,
     _permit: Option<Permit>,
 }
 
@@ -62,7 +60,7 @@ pub struct ProducePart {
 /// Takes up a produce.
 pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     let request: ProduceRequest = call.decode()?;
-    let Call { broker, context, permit, ticket, replies, gathered, now, .. } = call;
+    let Call { broker, context, permit, ticket, tickets, replies, gathered, now, .. } = call;
     let acks = Acks::from_wire(request.acks);
     let version = context.header.api_version;
     let whole = refused_as_a_whole(&request, version);
@@ -76,7 +74,7 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
         state: Mutex::new(State::new(&request, permit)),
     });
     if acks == Some(Acks::All) {
-        replies.expire_at(ticket, now.mono.plus_ms(request.timeout_ms.into()), pending.clone());
+        tickets.expire_at(ticket, now.mono.plus_ms(request.timeout_ms.into()), pending.clone());
     }
     let mut effects = Effects::default();
     pending.finish_if_complete(&mut effects);
@@ -162,13 +160,15 @@ impl PendingProduce {
     ) {
         {
             let mut state = self.state();
-            let answered = &mut state.answered[part.0 as usize][part.1 as usize];
-            if std::mem::replace(answered, true) {
+            // Gone with the reply when the time was over.
+            let Some(topic) = state.response.responses.get_mut(part.0 as usize) else { return };
+            let response = &mut topic.partition_responses[part.1 as usize];
+            if !is_open(response) {
                 return;
             }
+            fill(response);
+            debug_assert!(!is_open(response), "an answer is an offset or an error");
             state.remaining -= 1;
-            let topic = &mut state.response.responses[part.0 as usize];
-            fill(&mut topic.partition_responses[part.1 as usize]);
         }
         self.finish_if_complete(effects);
     }
@@ -242,9 +242,10 @@ impl Expire for PendingProduce {
         let mut effects = Effects::default();
         let open: Vec<(u32, u32)> = {
             let state = self.state();
-            let topics = state.answered.iter().enumerate();
-            let open = topics.flat_map(|(topic, partitions)| {
-                let open = partitions.iter().enumerate().filter(|(_, answered)| !**answered);
+            let topics = state.response.responses.iter().enumerate();
+            let open = topics.flat_map(|(topic, response)| {
+                let partitions = response.partition_responses.iter().enumerate();
+                let open = partitions.filter(|(_, response)| is_open(response));
                 open.map(move |(partition, _)| (topic as u32, partition as u32))
             });
             open.collect()
@@ -303,11 +304,9 @@ impl ProducePart {
 impl State {
     fn new(request: &ProduceRequest, permit: Option<Permit>) -> Self {
         let responses: Vec<_> = request.topic_data.iter().map(empty_response).collect();
-        let answered: Vec<_> =
-            request.topic_data.iter().map(|topic| vec![false; topic.partition_data.len()]).collect();
-        let remaining = answered.iter().map(Vec::len).sum();
+        let remaining = responses.iter().map(|topic| topic.partition_responses.len()).sum();
         let response = ProduceResponse { responses, ..ProduceResponse::default() };
-        Self { response, remaining, answered, _permit: permit }
+        Self { response, remaining, _permit: permit }
     }
 }
 
@@ -322,6 +321,11 @@ fn empty_response(topic: &TopicProduceData) -> TopicProduceResponse {
         topic_id: topic.topic_id,
         partition_responses: topic.partition_data.iter().map(partition).collect(),
     }
+}
+
+/// Whether the partition has no answer yet: neither an offset nor an error.
+fn is_open(response: &PartitionProduceResponse) -> bool {
+    response.error_code == ErrorCode::NONE && response.base_offset < 0
 }
 
 fn fill_error(response: &mut PartitionProduceResponse, code: ErrorCode) {
