@@ -159,9 +159,10 @@ impl<S: Session> Connection<S> {
         }
         let held_back = self.sending.len() >= SENDING_LIMIT;
         self.last_activity = now.mono;
-        match self.sending.send(&self.stream)? {
+        match self.sending.send(&self.stream, cx.waker())? {
             Sent::All => Ok(held_back),
             Sent::Some => Ok(true),
+            Sent::Loading => Ok(false),
             // Registers for the socket; ready at once only if it drained in between.
             Sent::Blocked => Ok(matches!(self.stream.poll_write_ready(cx), Poll::Ready(Ok(())))),
         }

@@ -8,5 +8,6 @@ pub mod connection;
 pub mod framing;
 pub mod listener;
 pub mod permits;
+pub mod read_ahead;
 pub mod send;
 pub mod session;

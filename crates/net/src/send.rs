@@ -1,11 +1,12 @@
 //! Replies on their way into a socket: gathered writes for memory, sendfile for ranges of files.
 //!
 //! Invariant: bytes leave in the order they were queued. A file that turned out shorter than its range ends the
-//! connection, because the length already sent cannot be kept.
+//! connection, because the length already sent cannot be kept. What is not in memory is read elsewhere first.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
+use std::task::Waker;
 
 use bytes::{Buf, Bytes};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
@@ -14,6 +15,8 @@ use tokio::net::TcpStream;
 use wire::output::Output;
 use wire::piece::{FileRange, Piece};
 
+use crate::read_ahead::{ReadAhead, is_in_memory};
+
 /// Ranges below this are read and written together with what stands before them: one syscall, one packet.
 const SENDFILE_FROM: usize = 16 * 1024;
 /// What one sendfile is asked for at most, so that one connection does not hold its thread for long.
@@ -21,10 +24,11 @@ const SENDFILE_AT_MOST: usize = 1024 * 1024;
 const SLICES: usize = 64;
 
 /// The queue of one connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sending {
     pieces: VecDeque<Piece>,
     length: usize,
+    ahead: ReadAhead,
 }
 
 /// Whether everything went out.
@@ -34,6 +38,8 @@ pub enum Sent {
     All,
     /// The socket takes no more at the moment.
     Blocked,
+    /// What comes next is being read from the disk; the waker is called when it is there.
+    Loading,
     /// A fair share went out; there is more.
     Some,
 }
@@ -49,7 +55,7 @@ impl Sending {
         self.pieces.is_empty()
     }
 
-    /// Queues one reply. Small file ranges are read here.
+    /// Queues one reply. Small file ranges that are in memory are copied here.
     ///
     /// # Errors
     /// Those of reading such a range.
@@ -57,23 +63,24 @@ impl Sending {
         self.length += output.len();
         for piece in output.into_pieces() {
             self.pieces.push_back(match piece {
-                Piece::File(range) if range.length < SENDFILE_FROM || range.file.descriptor().is_none() => {
-                    Piece::Memory(range.read()?)
-                }
+                Piece::File(range) if is_copied(&range) => Piece::Memory(range.read()?),
                 piece => piece,
             });
         }
         Ok(())
     }
 
-    /// Writes what the socket takes.
+    /// Writes what the socket takes. `waker` is called when a range has come from the disk.
     ///
     /// # Errors
     /// The socket's or file's own.
-    pub fn send(&mut self, stream: &TcpStream) -> io::Result<Sent> {
+    pub fn send(&mut self, stream: &TcpStream, waker: &Waker) -> io::Result<Sent> {
         while let Some(first) = self.pieces.front() {
             let result = match first {
                 Piece::Memory(_) => self.send_memory(stream),
+                Piece::File(range) if !self.ahead.is_ready(range, SENDFILE_AT_MOST, waker) => {
+                    return Ok(Sent::Loading);
+                }
                 Piece::File(range) => send_range(range, stream),
             };
             match result {
@@ -124,9 +131,14 @@ impl Sending {
             }
             if first.is_empty() {
                 self.pieces.pop_front();
+                self.ahead.sent();
             }
         }
     }
+}
+
+fn is_copied(range: &FileRange) -> bool {
+    range.file.descriptor().is_none() || (range.length < SENDFILE_FROM && is_in_memory(range))
 }
 
 fn send_range(range: &FileRange, stream: &TcpStream) -> io::Result<usize> {

@@ -239,6 +239,10 @@ fn runtime(config: &NodeConfig) -> io::Result<Runtime> {
     let wanted = usize::try_from(config.broker.num_network_threads).unwrap_or(1);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(wanted.clamp(1, cores))
+        // Those that wait for the disk on behalf of readers.
+        .max_blocking_threads(
+            usize::try_from(config.broker.num_io_threads).map_or(1, |threads| threads.max(1)),
+        )
         .thread_name("network")
         .enable_all()
         .build()
