@@ -232,7 +232,9 @@ final class Work implements AutoCloseable {
     }
 
     static void note(Ledger ledger, ProducerRecord<byte[], byte[]> record, RecordMetadata at, Ledger.Transaction in) {
-        String digest = Ledger.digest(record.key(), record.value(), record.headers(), at.timestamp());
+        // A duplicate is answered with the time of its batch, whatever the topic's timestamps are.
+        long timestamp = record.topic().equals("stamped") ? at.timestamp() : record.timestamp();
+        String digest = Ledger.digest(record.key(), record.value(), record.headers(), timestamp);
         String key = record.key() == null ? "" : new String(record.key(), StandardCharsets.UTF_8);
         var entry = new Ledger.Entry(digest, key, record.value() == null, in == null ? Ledger.Transaction.NONE : in);
         ledger.add(new TopicPartition(record.topic(), record.partition()), at.offset(), entry);

@@ -32,6 +32,7 @@ pub use request::{
 
 use crate::state::State;
 use brokers::Brokers;
+use election::Defaults;
 use sessions::Sessions;
 
 #[cfg(test)]
@@ -45,7 +46,7 @@ pub struct Controller {
     random: Box<dyn Random>,
     bootstrap: Vec<MetadataRecord>,
     sessions: Sessions,
-    unclean_by_default: bool,
+    defaults: Defaults,
 }
 
 /// What a controller waits for.
@@ -63,18 +64,17 @@ impl Controller {
         random: Box<dyn Random>,
         bootstrap: Vec<MetadataRecord>,
     ) -> Self {
-        let unclean =
-            settings.configs.broker_config().is_ok_and(|config| config.unclean_leader_election_enable);
+        let config = settings.configs.broker_config();
+        let defaults = Defaults {
+            unclean: config.as_ref().is_ok_and(|config| config.unclean_leader_election_enable),
+            min_insync_replicas: config.as_ref().map_or(1, |config| config.min_insync_replicas),
+        };
         let sessions = Sessions::new(settings.broker_session_timeout_ms);
-        Self { settings, local, random, bootstrap, sessions, unclean_by_default: unclean }
+        Self { settings, local, random, bootstrap, sessions, defaults }
     }
 
     fn brokers<'a>(&self, view: &View<'a, State>) -> Brokers<'a> {
-        Brokers {
-            state: view.hard,
-            next_offset: view.next_offset,
-            unclean_by_default: self.unclean_by_default,
-        }
+        Brokers { state: view.hard, next_offset: view.next_offset, defaults: self.defaults }
     }
 
     fn configs<'a>(&'a self, view: &View<'a, State>) -> configs::AlterConfigs<'a> {
@@ -207,7 +207,7 @@ impl Soft for Controller {
     fn elected(&mut self, view: View<'_, State>, now: Now) -> Decision<Self> {
         self.sessions.clear();
         self.sessions.set_now(now);
-        let records = activation::records(view.hard, &self.bootstrap);
+        let records = activation::records(view.hard, &self.bootstrap, self.defaults.min_insync_replicas);
         let mut timers = Vec::new();
         for broker in view.hard.published().brokers() {
             if broker.id == self.local {

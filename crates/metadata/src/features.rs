@@ -11,6 +11,9 @@ use protocol::messages::broker_registration_request;
 use crate::image::{Image, KRAFT_VERSION, METADATA_VERSION, SupportedVersions};
 use crate::version::level;
 
+/// The feature of KIP-966: who has left an ISR may lead if nobody has more.
+pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
+
 /// A feature and a range of its levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -24,6 +27,7 @@ pub struct Feature {
 
 /// What this node supports, as it registers and as ApiVersions tells; sorted by name.
 pub const SUPPORTED: &[Feature] = &[
+    Feature { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1 },
     Feature { name: KRAFT_VERSION, min: 0, max: 1 },
     Feature { name: METADATA_VERSION, min: level::MINIMUM, max: level::LATEST },
 ];
@@ -31,7 +35,7 @@ pub const SUPPORTED: &[Feature] = &[
 /// The features of Kafka 4.3.0 besides `metadata.version` and `kraft.version`, with the levels that it knows; sorted by
 /// name.
 pub const ALL: &[Feature] = &[
-    Feature { name: "eligible.leader.replicas.version", min: 0, max: 1 },
+    Feature { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1 },
     Feature { name: "group.version", min: 0, max: 1 },
     Feature { name: "share.version", min: 0, max: 1 },
     Feature { name: "streams.version", min: 0, max: 1 },

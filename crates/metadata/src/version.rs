@@ -14,6 +14,8 @@ pub mod level {
     pub const DIRECTORY_ASSIGNMENT: i16 = 17;
     /// Eligible leader replicas (4.0-IV1).
     pub const ELIGIBLE_LEADER_REPLICAS: i16 = 23;
+    /// From here on new clusters have them (4.1-IV0).
+    pub const ELIGIBLE_LEADER_REPLICAS_BY_DEFAULT: i16 = 26;
     /// Cordoned log directories (4.3-IV0), the newest of Kafka 4.3.
     pub const CORDONED_LOG_DIRS: i16 = 30;
     /// Metadata transactions (3.6-IV1).

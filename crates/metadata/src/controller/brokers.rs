@@ -20,7 +20,7 @@ use protocol::metadata_record::MetadataRecord;
 use protocol::records::broker_registration_change_record::BrokerRegistrationChangeRecord;
 use protocol::records::register_broker_record::{BrokerEndpoint, BrokerFeature, RegisterBrokerRecord};
 
-use super::election::{Change, elect, leads_any};
+use super::election::{Change, Defaults, elect, leads_any};
 use super::sessions::Sessions;
 use crate::image::{Broker, Image, METADATA_VERSION, SupportedVersions};
 use crate::state::State;
@@ -31,7 +31,7 @@ pub(crate) struct Brokers<'a> {
     pub(crate) state: &'a State,
     /// The offset that the first record will get.
     pub(crate) next_offset: Offset,
-    pub(crate) unclean_by_default: bool,
+    pub(crate) defaults: Defaults,
 }
 
 /// What a heartbeat leads to.
@@ -68,7 +68,10 @@ impl Brokers<'_> {
         let (epoch, fenced, shutting_down) = match same {
             Some(known) => (known.epoch, known.fenced, known.in_controlled_shutdown),
             None => {
-                records = elect(self.image(), Change::leaving(id), self.unclean_by_default);
+                let is_clean = known.is_none_or(|known| known.epoch.0 == request.previous_broker_epoch);
+                let has_elr = self.metadata_version() >= level::ELIGIBLE_LEADER_REPLICAS;
+                let change = if is_clean || !has_elr { Change::leaving(id) } else { Change::unclean(id) };
+                records = elect(self.image(), change, self.defaults);
                 (BrokerEpoch(self.next_offset.0), true, false)
             }
         };
@@ -266,12 +269,12 @@ impl Brokers<'_> {
             BrokerState::Fenced | BrokerState::ShutdownNow => self.fence(broker),
             BrokerState::Unfenced => {
                 let mut records = vec![change(-1, 0)];
-                records.extend(elect(self.image(), Change::joining(broker.id), self.unclean_by_default));
+                records.extend(elect(self.image(), Change::joining(broker.id), self.defaults));
                 records
             }
             BrokerState::ControlledShutdown => {
                 let mut records = vec![change(0, 1)];
-                records.extend(elect(self.image(), Change::leaving(broker.id), self.unclean_by_default));
+                records.extend(elect(self.image(), Change::leaving(broker.id), self.defaults));
                 records
             }
         }
@@ -279,7 +282,7 @@ impl Brokers<'_> {
 
     /// The records that fence a broker: it leads nothing and is in no ISR that has others.
     pub(crate) fn fence(&self, broker: &Broker) -> Vec<MetadataRecord> {
-        let mut records = elect(self.image(), Change::leaving(broker.id), self.unclean_by_default);
+        let mut records = elect(self.image(), Change::leaving(broker.id), self.defaults);
         let change = BrokerRegistrationChangeRecord { fenced: 1, ..self.change_of(broker) };
         records.push(MetadataRecord::BrokerRegistrationChange(change));
         records
@@ -297,7 +300,7 @@ impl Brokers<'_> {
             let lost: Vec<_> = broker.directories.iter().copied().filter(is_lost).collect();
             for directory in &lost {
                 let change = Change::lost(broker.id, *directory);
-                records.extend(elect(self.image(), change, self.unclean_by_default));
+                records.extend(elect(self.image(), change, self.defaults));
             }
             if !lost.is_empty() {
                 let online = broker.directories.iter().filter(|directory| !is_lost(directory));

@@ -21,11 +21,10 @@ use protocol::metadata_record::MetadataRecord;
 use protocol::records::clear_elr_record::ClearElrRecord;
 use protocol::records::config_record::ConfigRecord;
 
+use crate::controller::election::MIN_INSYNC_REPLICAS;
 use crate::controller::request::ControllerSettings;
+use crate::features::ELIGIBLE_LEADER_REPLICAS;
 use crate::image::{ConfigOverrides, Image, Resource, ResourceType};
-
-/// The config whose change makes every eligible leader replica doubtful (KIP-966).
-const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// The most that a refusal can say; a longer one cannot be sent, and Kafka then answers with an unknown error.
 const MESSAGE_LENGTH_MAX: usize = i16::MAX as usize;
@@ -210,7 +209,7 @@ impl AlterConfigs<'_> {
     }
 
     fn has_elr(&self) -> bool {
-        self.image.feature("eligible.leader.replicas.version") > 0
+        self.image.feature(ELIGIBLE_LEADER_REPLICAS) > 0
     }
 
     /// Who was eligible under another minimum is not any more.

@@ -16,9 +16,10 @@ use protocol::records::register_broker_record::RegisterBrokerRecord;
 use protocol::records::topic_record::TopicRecord;
 use serde_json::Value;
 
-use super::election::{Change, elect};
+use super::election::{Change, Defaults, elect};
 use super::{Access, AllowAll, ControllerReply, ControllerRequest, ControllerVerb};
-use crate::image::Image;
+use crate::features::ELIGIBLE_LEADER_REPLICAS;
+use crate::image::{Image, feature_level};
 use crate::testing::Harness;
 
 const RECORDED: &str = include_str!("../../testdata/topics/recorded.txt");
@@ -88,7 +89,7 @@ fn comparable(mut answer: Value, is_first: bool, ids: &mut Ids) -> Value {
             if let Some(configs) =
                 topic.get_mut("configs").and_then(Value::as_array_mut).filter(|_| !is_first)
             {
-                configs.retain(|config| config["configSource"] != 5);
+                configs.retain(|config| config["configSource"] == 1);
             }
             ids.name(topic);
         }
@@ -257,10 +258,68 @@ fn partition(fenced: &[i32], isr: &[i32], elr: &[i32], leader: i32, unclean: boo
     image
 }
 
+const DEFAULTS: Defaults = Defaults { unclean: false, min_insync_replicas: 1 };
+
+/// The partition in a cluster with ELR; brokers whose leader is gone are fenced.
+fn partition_with_elr(isr: &[i32], elr: &[i32], last_known: &[i32], leader: i32) -> Image {
+    let fenced: &[i32] = if leader == -1 { &[1, 2, 3] } else { &[] };
+    let mut image = partition(fenced, isr, elr, leader, false);
+    let known = PartitionChangeRecord { last_known_elr: Some(last_known.to_vec()), ..Default::default() };
+    for record in [feature_level(ELIGIBLE_LEADER_REPLICAS, 1), MetadataRecord::PartitionChange(known)] {
+        let stamp = Stamp::new(Offset(image.offset().0 + 1), image.epoch());
+        image.replay(stamp, &record).expect("records that fit");
+    }
+    image
+}
+
+#[test]
+fn with_elr_the_last_member_of_an_isr_stays_eligible_unless_it_may_have_lost_records() {
+    let check = |image: &Image, change: Change, min_insync_replicas: i32, expect: PartitionChangeRecord| {
+        let records = elect(image, change, Defaults { min_insync_replicas, ..DEFAULTS });
+        assert_eq!(records, [MetadataRecord::PartitionChange(expect)]);
+    };
+    let change = |leader: i32, isr: Option<&[i32]>, elr: Option<&[i32]>, last_known: Option<&[i32]>| {
+        PartitionChangeRecord {
+            leader,
+            isr: isr.map(<[i32]>::to_vec),
+            eligible_leader_replicas: elr.map(<[i32]>::to_vec),
+            last_known_elr: last_known.map(<[i32]>::to_vec),
+            ..Default::default()
+        }
+    };
+    let (same, none) = (-2, -1);
+    let leaving = |id: i32| Change::leaving(NodeId(id));
+    let unclean = |id: i32| Change::unclean(NodeId(id));
+    let joining = |id: i32| Change::joining(NodeId(id));
+    // It stops, and comes back.
+    let whole = partition_with_elr(&[1], &[], &[], 1);
+    check(&whole, leaving(1), 1, change(none, Some(&[]), Some(&[1]), Some(&[1])));
+    let stopped = partition_with_elr(&[], &[1], &[1], -1);
+    check(&stopped, joining(1), 1, change(1, Some(&[1]), Some(&[]), Some(&[])));
+    assert_eq!(elect(&stopped, joining(2), DEFAULTS), []);
+    // It was killed: only as the last one that led may it lead again, and it must say that records may be lost.
+    check(&whole, unclean(1), 1, change(none, Some(&[]), None, Some(&[1])));
+    check(&stopped, unclean(1), 1, change(same, None, Some(&[]), None));
+    let recovering =
+        PartitionChangeRecord { leader_recovery_state: 1, ..change(1, Some(&[1]), None, Some(&[])) };
+    let killed = partition_with_elr(&[], &[], &[1], -1);
+    check(&killed, joining(1), 1, recovering);
+    assert_eq!(elect(&killed, joining(2), DEFAULTS), []);
+    // A broker that left the ISR between two starts is remembered by nobody.
+    let leaderless = partition_with_elr(&[1], &[], &[], -1);
+    check(&leaderless, unclean(1), 1, change(same, Some(&[]), None, None));
+    // Below the minimum who leaves stays eligible, above it there is no need.
+    let two = partition_with_elr(&[1, 2], &[], &[], 1);
+    check(&two, leaving(2), 2, change(same, Some(&[1]), Some(&[2]), None));
+    check(&two, leaving(2), 1, change(same, Some(&[1]), None, None));
+    check(&two, unclean(2), 2, change(same, Some(&[1]), None, None));
+    check(&partition_with_elr(&[1], &[2], &[], 1), unclean(2), 2, change(same, None, Some(&[]), None));
+}
+
 #[test]
 fn elections_follow_the_isr_then_the_elr_then_the_topics_will() {
     let check = |image: &Image, change: Change, expect: Option<PartitionChangeRecord>| {
-        let records = elect(image, change, false);
+        let records = elect(image, change, DEFAULTS);
         assert_eq!(records, expect.map(MetadataRecord::PartitionChange).into_iter().collect::<Vec<_>>());
     };
     let change = |leader: i32, isr: Option<&[i32]>| {

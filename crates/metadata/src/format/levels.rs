@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::InitialVoters;
 use crate::error::Error;
-use crate::features::{ALL, METADATA_VERSIONS, metadata_version_by_name, metadata_version_name};
+use crate::features::{
+    ALL, ELIGIBLE_LEADER_REPLICAS, METADATA_VERSIONS, SUPPORTED, metadata_version_by_name,
+    metadata_version_name,
+};
 use crate::image::{KRAFT_VERSION, METADATA_VERSION};
 use crate::version::level;
 
@@ -39,13 +42,25 @@ pub fn effective_levels(
         if !(known.min..=known.max).contains(level) {
             return Err(refused(format!("No feature:{name} with feature level {level}")));
         }
-        if *level > 0 {
+        let is_built = SUPPORTED.iter().any(|built| built.name == name && *level <= built.max);
+        if *level > 0 && !is_built {
             return Err(refused(format!(
                 "Feature {name} is not built yet: leave it out, or set it to 0 with --feature {name}=0"
             )));
         }
+        if *level > 0
+            && name == ELIGIBLE_LEADER_REPLICAS
+            && metadata_version < level::ELIGIBLE_LEADER_REPLICAS
+        {
+            return Err(refused(format!(
+                "{name} could not be set to {level} because it depends on {METADATA_VERSION} level {}",
+                level::ELIGIBLE_LEADER_REPLICAS
+            )));
+        }
         others.insert(name.clone(), *level);
     }
+    let elr = i16::from(metadata_version >= level::ELIGIBLE_LEADER_REPLICAS_BY_DEFAULT);
+    others.entry(ELIGIBLE_LEADER_REPLICAS.to_owned()).or_insert(elr);
     Ok(Levels { metadata_version, kraft_version, others })
 }
 

@@ -16,10 +16,11 @@ use crate::testing::{CLUSTER_ID, Counting, endpoints};
 
 const NOW: WallTime = WallTime(1_700_000_000_000);
 
-/// What the tool prints first when only `metadata.version` is above 0.
+/// What the tool prints first when everything has its default.
 const BOOTSTRAP: &str = "Bootstrap metadata: BootstrapMetadata(records=[ApiMessageAndVersion(FeatureLevelRecord(\
-                         name='metadata.version', featureLevel=30) at version 0)], metadataVersionLevel=30, \
-                         source=format command)";
+                         name='metadata.version', featureLevel=30) at version 0), ApiMessageAndVersion(\
+                         FeatureLevelRecord(name='eligible.leader.replicas.version', featureLevel=1) at version 0)], \
+                         metadataVersionLevel=30, source=format command)";
 
 fn format(directories: &[&str], voters: InitialVoters) -> Format {
     Format {
@@ -121,6 +122,21 @@ fn formatted_directories_are_left_alone() {
 }
 
 #[test]
+fn eligible_leader_replicas_come_with_their_release() {
+    let check = |features: &[(&str, i16)], release: &str, expect: i16| {
+        let features = features.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect();
+        let levels = crate::format::effective_levels(&features, Some(release), &InitialVoters::Unknown)
+            .expect("levels");
+        assert_eq!(levels.others["eligible.leader.replicas.version"], expect, "{release}");
+    };
+    check(&[], "4.3", 1);
+    check(&[], "4.1-IV0", 1);
+    check(&[], "4.0", 0);
+    check(&[("eligible.leader.replicas.version", 1)], "4.0", 1);
+    check(&[("eligible.leader.replicas.version", 0)], "4.3", 0);
+}
+
+#[test]
 fn levels_are_checked_in_kafkas_words() {
     let check = |features: &[(&str, i16)],
                  release: Option<&str>,
@@ -163,6 +179,13 @@ fn levels_are_checked_in_kafkas_words() {
     );
     check(&[("share.version", 7)], None, standalone(), Err("No feature:share.version with feature level 7"));
     check(&[("share.version", 1)], None, standalone(), Err("Feature share.version is not built yet"));
+    check(&[("eligible.leader.replicas.version", 1), ("metadata.version", 23)], None, standalone(), Ok(23));
+    check(
+        &[("eligible.leader.replicas.version", 1), ("metadata.version", 22)],
+        None,
+        standalone(),
+        Err("could not be set to 1 because it depends on metadata.version level 23"),
+    );
     check(
         &[("kraft.version", 0)],
         None,

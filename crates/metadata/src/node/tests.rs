@@ -58,17 +58,18 @@ fn a_new_cluster_finalizes_its_features_and_then_serves() {
     harness.run();
     let (image, delta) = harness.published.pop().expect("the first image");
     let features: Vec<_> = image.finalized_features();
-    assert_eq!(features, [(KRAFT_VERSION.into(), 1), (METADATA_VERSION.into(), 30)]);
+    let expect = [(features::ELIGIBLE_LEADER_REPLICAS, 1), (KRAFT_VERSION, 1), (METADATA_VERSION, 30)];
+    assert_eq!(features, expect.map(|(name, level)| (name.into(), level)));
     assert_eq!(delta, crate::delta::Delta::from_nothing(&image));
-    // LeaderChange, KRaftVersion, KRaftVoters, then begin, metadata.version, end.
-    assert_eq!(image.offset(), Offset(5));
+    // LeaderChange, KRaftVersion, KRaftVoters, then begin, two features, min.insync.replicas, end.
+    assert_eq!(image.offset(), Offset(7));
     assert_eq!(harness.node().leader(), (NodeId(1), LeaderEpoch(1)));
 
     harness.register(1, 1);
     assert!(!harness.image().is_active(NodeId(1)), "fenced until it has caught up");
     harness.heartbeat(1);
     assert!(harness.image().is_active(NodeId(1)));
-    assert_eq!(harness.image().broker(NodeId(1)).expect("registered").epoch, BrokerEpoch(6));
+    assert_eq!(harness.image().broker(NodeId(1)).expect("registered").epoch, BrokerEpoch(8));
 }
 
 #[test]
@@ -171,7 +172,11 @@ fn a_restart_of_the_broker_moves_leader_epochs_as_apache_kafka_does() {
     harness.register(1, 2);
     let offline = partition(&mut harness);
     assert_eq!((offline.leader, offline.leader_epoch), (NodeId::NONE, LeaderEpoch(1)));
-    assert_eq!(offline.isr, [NodeId(1)], "the last member of the ISR stays in it");
+    assert_eq!(
+        (offline.isr, offline.last_known_elr),
+        (vec![], vec![NodeId(1)]),
+        "it was not stopped cleanly"
+    );
     harness.heartbeat(1);
     let online = partition(&mut harness);
     assert_eq!((online.leader, online.leader_epoch, online.partition_epoch), (NodeId(1), LeaderEpoch(2), 2));

@@ -1,9 +1,10 @@
 // Records what Apache Kafka answers to requests that create and delete topics, in order, on a fresh node whose id is 1:
-//   oracle/apache-kafka start DIR PORT num.partitions=3 (FORMAT_ARGS turns every feature but metadata.version off)
+//   oracle/apache-kafka start DIR PORT num.partitions=3 (FORMAT_ARGS turns every feature off but metadata.version and
+//   eligible.leader.replicas.version)
 //   oracle/apache-kafka jars, then: java -cp "JARS/*" Record.java PORT > recorded.txt
 // Each line: api, version, request and response as JSON, separated by tabs. Topic ids differ from run to run: the first
 // that a response hands out is written as ID1, the second as ID2, and so on; requests use these names.
-// Of the configs that CreateTopics answers, those with their default are left out after the first topic.
+// Of the configs that CreateTopics answers, only those that were set are kept after the first topic.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -168,7 +169,7 @@ public class Record {
         JsonNode configs = topic.get("configs");
         if (configs != null && !IDS.isEmpty()) {
             List<JsonNode> kept = new ArrayList<>();
-            for (JsonNode config : configs) if (config.get("configSource").asInt() != 5) kept.add(config);
+            for (JsonNode config : configs) if (config.get("configSource").asInt() == 1) kept.add(config);
             ((ObjectNode) topic).putArray("configs").addAll(kept);
         }
         JsonNode id = topic.get("topicId");

@@ -154,7 +154,9 @@ impl Acknowledged {
 }
 
 async fn admin(address: &str) -> Admin {
-    Admin::connect(ClientOptions::new(address)).await.unwrap()
+    // A start may take long on a loaded machine.
+    let api_timeout = Duration::from_secs(300);
+    Admin::connect(ClientOptions { api_timeout, ..ClientOptions::new(address) }).await.unwrap()
 }
 
 async fn reader(address: &str) -> Consumer {
