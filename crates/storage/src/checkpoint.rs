@@ -39,14 +39,28 @@ const VERSION: &str = "0";
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, Error> {
     let mut offsets = Offsets::new();
     read_lines(disk, path, |line| {
-        let mut words = line.split_ascii_whitespace();
-        let topic = words.next()?;
-        let partition = PartitionIndex(words.next()?.parse().ok()?);
-        let offset = Offset(words.next()?.parse().ok()?);
-        offsets.insert(TopicPartition { topic: topic.to_owned(), partition }, offset);
-        words.next().is_none().then_some(())
+        let (partition, offset) = entry(line)?;
+        offsets.insert(partition, offset);
+        Some(())
     })?;
     Ok(offsets)
+}
+
+/// The entries that can be read, of a file that may be damaged.
+///
+/// # Errors
+/// The disk failed.
+pub(crate) fn salvage_offsets(disk: &dyn Disk, path: &Path) -> Result<Offsets, Error> {
+    let bytes = read_file(disk, path).context("read", path)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().skip(2).filter_map(entry).collect())
+}
+
+fn entry(line: &str) -> Option<(TopicPartition, Offset)> {
+    let mut words = line.split_ascii_whitespace();
+    let topic = words.next()?.to_owned();
+    let partition = PartitionIndex(words.next()?.parse().ok()?);
+    let offset = Offset(words.next()?.parse().ok()?);
+    words.next().is_none().then_some((TopicPartition { topic, partition }, offset))
 }
 
 /// Replaces the file by these offsets.

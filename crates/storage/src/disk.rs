@@ -2,10 +2,12 @@
 //!
 //! Three forms: [`os`] is the operating system; [`memory`] is deterministic, injects faults and knows what a crash may
 //! leave behind; [`recorder`] keeps the order of writes, syncs and renames so that every crash state can be enumerated.
+//! A fourth, [`keeping`], stands before another one and copies what is changed.
 //!
 //! What a crash may leave: everything up to the last [`File::sync_data`] (a file's bytes and length) and the last
 //! [`Disk::sync_dir`] (a directory's names); of what came after, any part.
 
+pub mod keeping;
 pub mod memory;
 pub mod os;
 pub mod recorder;

@@ -125,6 +125,17 @@ impl Epochs {
         true
     }
 
+    /// Puts the entries of `earlier` before the first of these; those that begin after it go.
+    pub(crate) fn prepend(&mut self, mut earlier: Self) {
+        if let Some(first) = self.entries.first() {
+            earlier.truncate_from_end(first.start);
+        }
+        for entry in std::mem::take(&mut self.entries) {
+            earlier.assign(entry.epoch, entry.start);
+        }
+        *self = earlier;
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -211,6 +222,19 @@ mod tests {
         check(25, 100, &[(4, 25), (7, 30)]);
         check(90, 100, &[(7, 90)]);
         check(0, 5, &[]);
+    }
+
+    #[test]
+    fn what_was_forgotten_at_the_begin_is_put_back() {
+        let check = |earlier: &[(i32, i64)], expect: &[(i32, i64)]| {
+            let mut known = epochs(&[(4, 20), (7, 30)]);
+            known.prepend(epochs(earlier));
+            assert_eq!(listed(&known), expect, "{earlier:?}");
+        };
+        check(&[], &[(4, 20), (7, 30)]);
+        check(&[(2, 10)], &[(2, 10), (4, 20), (7, 30)]);
+        check(&[(2, 10), (4, 15)], &[(2, 10), (4, 15), (7, 30)]);
+        check(&[(2, 10), (3, 25)], &[(2, 10), (4, 20), (7, 30)]);
     }
 
     #[test]

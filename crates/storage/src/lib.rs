@@ -19,6 +19,7 @@ pub mod meta_properties;
 pub mod partition_metadata;
 pub mod producers;
 pub mod read;
+pub mod repair;
 pub mod sync;
 pub mod verify;
 

@@ -105,7 +105,7 @@ impl MetaProperties {
 
 /// The pairs of a Java properties file: `#` and `!` begin comments; `=`, `:` or blanks end the key; a backslash makes the
 /// next character plain, and at the end of a line joins the next.
-fn parse_properties(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn parse_properties(text: &str) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

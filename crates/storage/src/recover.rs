@@ -26,6 +26,7 @@ use crate::home::Home;
 use crate::log::{Active, Log, LogSpec, Parts, Recovery};
 use crate::partition_metadata;
 use crate::producers::Producers;
+use crate::scan::Step;
 use crate::segment::Segment;
 use crate::sync::Durability;
 use crate::view::Ends;
@@ -80,7 +81,10 @@ impl Log {
         };
         loading.read_epochs()?;
         loading.load_segments(&found.segments)?;
-        loading.finish(spec)
+        let mut log = loading.finish(spec)?;
+        // The recovery point may pass what they were found in before anything is appended.
+        log.write_epochs()?;
+        Ok(log)
     }
 }
 
@@ -236,10 +240,30 @@ impl Loading {
         // The active segment is synced as such.
         self.durability.closed.retain(|segment| segment.base() != active.segment.base());
         self.epochs_changed |= self.epochs.truncate_from_end(log_end);
+        self.find_first_epochs(log_start)?;
         self.epochs_changed |= self.epochs.truncate_from_start(log_start);
         self.drop_snapshots(log_end)?;
         let producers = self.producers(log_start, log_end)?;
         Ok(self.assemble(spec, active, producers, log_start, log_end))
+    }
+
+    /// The log start of a log had moved, and its epochs were forgotten up to there, when a crash brought back what lies before.
+    fn find_first_epochs(&mut self, log_start: Offset) -> Result<(), Error> {
+        let first = self.epochs.entries().first().map(|entry| entry.start);
+        let Some(first) = first.filter(|first| !self.recovery.clean && *first > log_start) else {
+            return Ok(());
+        };
+        let mut found = Epochs::default();
+        for segment in self.segments.iter().take_while(|segment| segment.base() < first) {
+            let mut scan = segment.scan(0, segment.size())?;
+            while let Step::Batch(at) = scan.next_header().map_err(|error| segment.read_failed(error))? {
+                if found.latest().is_none_or(|latest| at.leader_epoch > latest) {
+                    self.epochs_changed |= found.assign(at.leader_epoch, at.base_offset);
+                }
+            }
+        }
+        self.epochs.prepend(found);
+        Ok(())
     }
 
     /// The state to go on with in the last segment. A clean stop leaves none that is damaged, but somebody else may.

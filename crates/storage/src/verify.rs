@@ -13,9 +13,13 @@ mod partition;
 mod root;
 mod segment;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use base::ids::{LeaderEpoch, Offset, TopicId};
+
+use crate::directory::TopicPartition;
 use crate::disk::Disk;
 use crate::error::Error;
 
@@ -34,9 +38,53 @@ impl Severity {
     }
 }
 
+/// What a finding is to whoever repairs it: see [`crate::repair`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `meta.properties` does not say whose the directory is.
+    Identity,
+    /// A checkpoint of the directory cannot be read.
+    Checkpoint,
+    /// A checkpoint says of this partition what cannot be.
+    CheckpointEntry(TopicPartition),
+    /// A directory that is no partition.
+    ForeignDir,
+    /// A file that nobody here knows.
+    ForeignFile,
+    /// Waits to be removed, or is left of what a crash interrupted.
+    Leftover,
+    /// A partition's directory holds no segment.
+    NoSegment,
+    /// A batch cannot be read, is not what it says or not where it should be. What comes before is sound.
+    Batch {
+        /// The segment.
+        base: Offset,
+        /// Everything below this offset is sound.
+        end: Offset,
+    },
+    /// The epoch of a batch, which no checksum covers, is not that of its neighbours.
+    BatchEpoch {
+        /// What it must be.
+        epoch: LeaderEpoch,
+    },
+    /// An index, a producer snapshot or the checkpoint of epochs: all of it follows from the batches.
+    Derived,
+    /// The topic's id is not known.
+    TopicId,
+    /// The topic's id is not that of the other partitions of the topic.
+    OtherTopic {
+        /// What this one says.
+        found: TopicId,
+    },
+    /// A snapshot of the metadata.
+    MetadataSnapshot,
+}
+
 /// One thing found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// What it is.
+    pub fault: Fault,
     /// The file or directory.
     pub path: PathBuf,
     /// The byte where it begins, if it is in a file.
@@ -62,6 +110,8 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// Everything found, in the order of the walk.
     pub findings: Vec<Finding>,
+    /// Topics by name, as the first partition of each says.
+    pub topic_ids: BTreeMap<String, TopicId>,
     /// Partitions walked, the metadata log's among them.
     pub partitions: u64,
     /// Their segments.
@@ -80,15 +130,22 @@ impl Report {
         self.findings.iter().filter(|finding| finding.severity == Severity::Wrong)
     }
 
-    fn add(&mut self, severity: Severity, path: &Path, position: Option<u64>, what: impl Into<String>) {
-        self.findings.push(Finding { path: path.to_owned(), position, what: what.into(), severity });
+    fn add(
+        &mut self,
+        fault: Fault,
+        severity: Severity,
+        path: &Path,
+        position: Option<u64>,
+        what: impl Into<String>,
+    ) {
+        self.findings.push(Finding { fault, path: path.to_owned(), position, what: what.into(), severity });
     }
 
     /// A file that cannot be taken for what it should be.
-    fn add_damaged(&mut self, severity: Severity, path: &Path, error: &Error) {
+    fn add_damaged(&mut self, fault: Fault, path: &Path, error: &Error) {
         match error {
-            Error::Corrupt { reason, .. } => self.add(severity, path, None, reason.clone()),
-            other => self.add(severity, path, None, other.to_string()),
+            Error::Corrupt { reason, .. } => self.add(fault, Severity::Wrong, path, None, reason.clone()),
+            other => self.add(fault, Severity::Wrong, path, None, other.to_string()),
         }
     }
 }
@@ -104,4 +161,4 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

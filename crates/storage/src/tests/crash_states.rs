@@ -1,7 +1,11 @@
 //! Every state that a crash may leave of a scripted run.
 
 use super::script::{Mode, check, run};
+use std::io::IoSlice;
+
 use super::*;
+use crate::directory::FileKind;
+use crate::disk::OpenMode;
 use crate::disk::recorder::RecorderDisk;
 
 #[test]
@@ -22,4 +26,47 @@ fn every_crash_state_opens_with_all_that_was_durable() {
 
 fn disk_without_names() -> Arc<dyn Disk> {
     MemoryDisk::new().shared()
+}
+
+/// A log of many segments, one of them damaged, with nothing to go by but the files.
+fn damaged(disk: &Arc<dyn Disk>) -> usize {
+    disk.create_dir_all(Path::new(DATA)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let mut log = Log::create(spec(disk.clone(), small_config()), now(0)).unwrap();
+    for n in 0..60 {
+        append(&mut log, now(n), idempotent(1, 0, n as i32, &[(n, &format!("{n} {}", "x".repeat(50)))]))
+            .unwrap();
+    }
+    let (damaged, size) = (log.segments()[2].base(), log.segments()[2].size());
+    assert!(log.segments().len() > 6);
+    log.close(now(60)).unwrap();
+    let path = FileKind::Log.path(&Path::new(DATA).join("t-0"), damaged);
+    let file = disk.open(&path, OpenMode::Write).unwrap();
+    file.write_at(&mut [IoSlice::new(&[0x55; 20])], size / 2).unwrap();
+    file.sync_data().unwrap();
+    damaged.0 as usize
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_recovery_leaves_no_hole() {
+    let (recorder, recording) = RecorderDisk::new(disk_without_names());
+    let disk: Arc<dyn Disk> = Arc::new(recorder);
+    let sound = damaged(&disk);
+    recording.mark(1);
+    drop(Log::open(spec(disk, small_config()), CRASHED, now(70)).unwrap());
+    let (mut count, mut shortest) = (0, usize::MAX);
+    recording.states(torn(), |state| {
+        if state.mark == 0 {
+            return;
+        }
+        let what = format!("{} changes, {:?}", state.changes, state.crash);
+        let log = open(&state.disk, small_config(), CRASHED, now(80));
+        let records = read_all(&log.reader(), 400);
+        assert!(records.len() >= sound && records.len() < 60, "{what}: {}", records.len());
+        let expect: Vec<i64> = (0..records.len() as i64).collect();
+        assert_eq!(records.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), expect, "{what}");
+        (count, shortest) = (count + 1, shortest.min(records.len()));
+    });
+    println!("{count} crash states of a recovery");
+    assert!(count > 20 && shortest < 60, "{count} {shortest}");
 }

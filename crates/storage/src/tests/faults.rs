@@ -126,5 +126,6 @@ fn a_failed_write_or_sync_is_final() {
         assert!(log.sync_job().is_none() && log.roll(now(0)).is_err());
         // What was there before is still read.
         assert_eq!(read_all(&log.reader(), 1000)[0], (0, "x".to_owned()));
+        assert!(log.close(now(0)).is_err(), "a part of the second batch may be there");
     }
 }

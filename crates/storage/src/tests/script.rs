@@ -5,7 +5,9 @@ use base::ids::{BrokerEpoch, DirectoryId, NodeId, TopicId};
 use base::uuid::Uuid;
 
 use super::*;
+use crate::directory::FileKind;
 use crate::disk::{Disk, memory};
+use crate::epochs::{EpochStart, epoch_of, read_entries};
 use crate::log_dir::LogDir;
 use crate::meta_properties::MetaProperties;
 use crate::verify::verify;
@@ -129,6 +131,7 @@ pub(super) fn check(disk: &memory::MemoryDisk, durable: Offset, what: &str) {
     let records = read_all(&log.reader(), 400);
     let offsets: Vec<i64> = records.iter().map(|(offset, _)| *offset).collect();
     assert_eq!(offsets, (ends.log_start.0..ends.log_end.0).collect::<Vec<_>>(), "{what}");
+    check_beside(&log, what);
     let mut generation = 'a';
     for (offset, value) in &records {
         let word = value.split(' ').next().unwrap();
@@ -156,4 +159,25 @@ pub(super) fn check(disk: &memory::MemoryDisk, durable: Offset, what: &str) {
     log.stage(now(50), LeaderEpoch(9), idempotent(1, 0, next, &[(50, "x")]), Origin::Client).unwrap();
     log.write_staged(now(50)).unwrap();
     assert_eq!(read_all(&log.reader(), 400).len(), records.len() + 1, "{what}");
+}
+
+/// Epochs and snapshots speak of what is there, in memory and on disk.
+fn check_beside(log: &Log, what: &str) {
+    let ends = log.ends();
+    let of = |starts: &[EpochStart]| -> Vec<Option<i32>> {
+        let offsets = ends.log_start.0..ends.log_end.0;
+        offsets.map(|offset| epoch_of(starts, Offset(offset)).map(|epoch| epoch.0)).collect()
+    };
+    let expect: Vec<Option<i32>> =
+        (ends.log_start.0..ends.log_end.0).map(|offset| Some(offset as i32 / 10)).collect();
+    let disk = log.home.disk();
+    let stored = read_entries(disk, &log.dir().join(crate::epochs::FILE_NAME)).unwrap();
+    assert_eq!(of(&stored), expect, "{what}");
+    assert!(stored.last().is_none_or(|last| last.start < ends.log_end), "{what}: {stored:?}");
+    assert_eq!(log.reader().epochs().latest(), stored.last().map(|last| last.epoch), "{what}");
+    for entry in disk.list(&log.dir()).unwrap() {
+        if let Some((at, FileKind::ProducerSnapshot)) = FileKind::parse(&entry.name) {
+            assert!(at <= ends.log_end, "{what}: {}", entry.name);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use wire::batch::NO_TIMESTAMP;
 use wire::reader::Reader;
 
-use super::{Report, Severity};
+use super::{Fault, Report, Severity};
 use crate::directory::FileKind;
 use crate::disk::{Disk, read_file};
 use crate::error::{Error, IoContext};
@@ -70,7 +70,7 @@ impl<E: Entry> Ahead<E> {
     }
 
     fn fault(&mut self, report: &mut Report, at: usize, what: String) {
-        report.add(self.severity, &self.path, Some((at * E::SIZE) as u64), what);
+        report.add(Fault::Derived, self.severity, &self.path, Some((at * E::SIZE) as u64), what);
         self.at = self.entries.len();
     }
 }
@@ -175,7 +175,7 @@ pub(super) fn aborted(
     let bad = versions.enumerate().find(|(_, version)| !matches!(version, Ok(VERSION)));
     if !length.is_multiple_of(ABORTED_SIZE) || bad.is_some() {
         let at = bad.map_or(length / ABORTED_SIZE, |(at, _)| at);
-        report.add(severity, &path, Some((at * ABORTED_SIZE) as u64), "is no entry");
+        report.add(Fault::Derived, severity, &path, Some((at * ABORTED_SIZE) as u64), "is no entry");
         return Ok(());
     }
     let mut before = base.0 - 1;
@@ -187,7 +187,7 @@ pub(super) fn aborted(
                 "says that producer {} aborted {} to {marker}",
                 entry.producer_id, entry.first_offset
             );
-            report.add(severity, &path, Some((at * ABORTED_SIZE) as u64), what);
+            report.add(Fault::Derived, severity, &path, Some((at * ABORTED_SIZE) as u64), what);
             return Ok(());
         }
         before = marker.0;

@@ -1,13 +1,13 @@
 //! A partition's files against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::ids::{LeaderEpoch, Offset, TopicId};
 use wire::compress::Decompressors;
 
 use super::segment::{self, Bounds};
-use super::{Report, Severity};
+use super::{Fault, Report, Severity};
 use crate::directory::{FileKind, suffix};
 use crate::disk::{Disk, read_file};
 use crate::epochs::{self, EpochStart};
@@ -57,14 +57,14 @@ pub(super) fn verify(
     if files.segments.is_empty() {
         // The directory is made first: a kill right after it leaves nothing else.
         let had_any = trust.clean || trust.recovery_point.is_some() || !epochs.starts.is_empty();
-        report.add(Severity::wrong_if(had_any), dir, None, "has no segment");
+        report.add(Fault::NoSegment, Severity::wrong_if(had_any), dir, None, "has no segment");
     }
     let end = segments(disk, dir, &files, trust, &epochs, decompressors, report)?;
     for (kind, bases) in &files.indexes {
         for base in bases.difference(&files.segments) {
             // A segment is renamed before its indexes: a kill comes in between.
             let severity = Severity::wrong_if(trust.clean || !files.in_between.contains(base));
-            report.add(severity, &kind.path(dir, *base), None, "has no segment");
+            report.add(Fault::Derived, severity, &kind.path(dir, *base), None, "has no segment");
         }
     }
     for at in &files.snapshots {
@@ -74,7 +74,7 @@ pub(super) fn verify(
         && last.start > end
     {
         let what = format!("epoch {} begins at offset {}, and the log ends at {end}", last.epoch, last.start);
-        report.add(Severity::Wrong, &dir.join(epochs::FILE_NAME), None, what);
+        report.add(Fault::Derived, Severity::Wrong, &dir.join(epochs::FILE_NAME), None, what);
     }
     let has_records = end.is_some_and(|end| files.segments.first().is_some_and(|first| end > *first));
     let topic_id = topic_id(disk, dir, has_records, report)?;
@@ -102,9 +102,15 @@ fn files(
                 if let Some((base, FileKind::Log)) = FileKind::parse(whole) {
                     files.in_between.insert(base);
                 }
-                report.add(Severity::Left, &path, None, "is left of a removal or a compaction");
+                report.add(
+                    Fault::Leftover,
+                    Severity::Left,
+                    &path,
+                    None,
+                    "is left of a removal or a compaction",
+                );
             }
-            None => report.add(Severity::Left, &path, None, "is no file of a partition"),
+            None => report.add(Fault::ForeignFile, Severity::Left, &path, None, "is no file of a partition"),
         }
     }
     Ok(files)
@@ -122,26 +128,24 @@ fn segments(
 ) -> Result<Option<Offset>, Error> {
     let bases: Vec<Offset> = files.segments.iter().copied().collect();
     let (mut end, mut whole) = (None, true);
-    let mut contradicted = false;
+    let mut suspect = Suspect::default();
     for (at, base) in bases.iter().enumerate() {
         let next = bases.get(at + 1).copied();
         let synced = trust.recovery_point.zip(next).is_some_and(|(point, next)| next <= point);
         let bounds = Bounds { base: *base, next, trusted: trust.clean || synced };
         let has = |kind| files.indexes.get(&kind).is_some_and(|bases| bases.contains(base));
+        let path = FileKind::Log.path(dir, *base);
         let mut on_batch = |batch: &BatchAt, report: &mut Report| {
             let start = trust.log_start.unwrap_or(batch.base_offset).max(batch.base_offset);
-            if !contradicted
-                && start <= batch.last_offset
-                && let Some((severity, what)) = epochs.contradicts(batch.leader_epoch, start)
-            {
-                report.add(severity, &dir.join(epochs::FILE_NAME), None, what);
-                contradicted = true;
+            if start <= batch.last_offset {
+                suspect.on_batch(batch, epochs.at(start), &path, report);
             }
         };
         let walked = segment::verify(disk, dir, bounds, &has, decompressors, &mut on_batch, report)?;
         whole &= walked.is_some();
         end = walked;
     }
+    suspect.tell(&dir.join(epochs::FILE_NAME), report);
     Ok(end.filter(|_| whole))
 }
 
@@ -157,17 +161,17 @@ fn snapshot(
     let Some(bytes) = read_file(disk, &path).context("read", &path)? else { return Ok(()) };
     let severity = Severity::wrong_if(trust.clean);
     match Producers::from_snapshot(bytes.into(), at, 0, i64::MAX) {
-        Err(reason) => report.add(severity, &path, None, reason.to_string()),
+        Err(reason) => report.add(Fault::Derived, severity, &path, None, reason.to_string()),
         Ok(producers) => {
             let last = |(id, entry): (_, &crate::producers::ProducerEntry)| {
                 entry.last_batch().map(|batch| (id, batch.last_offset))
             };
             if let Some((id, offset)) = producers.entries().filter_map(last).find(|(_, last)| *last >= at) {
                 let what = format!("producer {id} has written at offset {offset}, after the snapshot");
-                report.add(Severity::Wrong, &path, None, what);
+                report.add(Fault::Derived, Severity::Wrong, &path, None, what);
             }
             if log_end.is_some_and(|end| at > end) {
-                report.add(severity, &path, None, "is of an offset after the log's end");
+                report.add(Fault::Derived, severity, &path, None, "is of an offset after the log's end");
             }
         }
     }
@@ -184,12 +188,12 @@ fn topic_id(
     match partition_metadata::read(disk, &path) {
         Ok(None) => {
             // Kafka writes it a little after it made the directory.
-            report.add(Severity::wrong_if(has_records), &path, None, "is missing");
+            report.add(Fault::TopicId, Severity::wrong_if(has_records), &path, None, "is missing");
             Ok(None)
         }
         Ok(id) => Ok(id),
         Err(error @ Error::Corrupt { .. }) => {
-            report.add_damaged(Severity::Wrong, &path, &error);
+            report.add_damaged(Fault::TopicId, &path, &error);
             Ok(None)
         }
         Err(error) => Err(error),
@@ -208,7 +212,7 @@ impl Epochs {
         let starts = match epochs::read_entries(disk, &path) {
             Ok(starts) => starts,
             Err(error @ Error::Corrupt { .. }) => {
-                report.add_damaged(Severity::Wrong, &path, &error);
+                report.add_damaged(Fault::Derived, &path, &error);
                 return Ok(Self { starts: Vec::new(), readable: false });
             }
             Err(error) => return Err(error),
@@ -217,29 +221,101 @@ impl Epochs {
         let fault = starts.windows(2).find(falls);
         if let Some(pair) = fault {
             let what = format!("epoch {} does not come after epoch {}", pair[1].epoch, pair[0].epoch);
-            report.add(Severity::Wrong, &path, None, what);
+            report.add(Fault::Derived, Severity::Wrong, &path, None, what);
         }
         let readable = fault.is_none();
         Ok(Self { starts, readable })
     }
 
-    /// Why a batch of `epoch` at `offset` cannot be, if it cannot.
-    fn contradicts(&self, epoch: LeaderEpoch, offset: Offset) -> Option<(Severity, String)> {
-        if !self.readable || epoch.0 < 0 {
-            return None;
+    /// What the checkpoint says of a batch at `offset`; `None` if it cannot be read.
+    fn at(&self, offset: Offset) -> Option<Said> {
+        let said = match (epochs::epoch_of(&self.starts, offset), self.starts.first()) {
+            (Some(epoch), _) => Said::Epoch(epoch),
+            (None, Some(first)) => Said::Before(*first),
+            (None, None) => Said::Nothing,
+        };
+        self.readable.then_some(said)
+    }
+}
+
+/// What the checkpoint says of an offset.
+enum Said {
+    Epoch(LeaderEpoch),
+    /// It begins later.
+    Before(EpochStart),
+    Nothing,
+}
+
+/// Tells a batch whose epoch was changed from a checkpoint that is wrong: the epochs of batches never fall.
+#[derive(Default)]
+struct Suspect {
+    /// The greatest epoch so far of batches that agree with the checkpoint.
+    agreed: Option<LeaderEpoch>,
+    /// The batch before, if it does not agree.
+    pending: Option<Contradiction>,
+    /// What is the matter with the checkpoint: the first of the worst.
+    checkpoint: Option<(Severity, String)>,
+}
+
+struct Contradiction {
+    epoch: LeaderEpoch,
+    /// What the checkpoint says.
+    said: LeaderEpoch,
+    path: PathBuf,
+    position: u64,
+    what: String,
+}
+
+impl Suspect {
+    fn on_batch(&mut self, batch: &BatchAt, said: Option<Said>, path: &Path, report: &mut Report) {
+        let (epoch, offset) = (batch.leader_epoch, batch.base_offset);
+        let Some(said) = said.filter(|_| epoch.0 >= 0) else { return };
+        match self.pending.take() {
+            Some(before) if epoch < before.epoch => {
+                Self::tell_batch(before.epoch, before.said, &before.path, before.position, report);
+            }
+            Some(before) => self.note(Severity::Wrong, before.what),
+            None => {}
         }
-        let known = epochs::epoch_of(&self.starts, offset);
-        if known == Some(epoch) {
-            return None;
-        }
-        if let (None, Some(first)) = (known, self.starts.first())
-            && epoch <= first.epoch
-        {
+        let of_batch = format!("the batch at offset {offset} is of epoch {epoch}");
+        match said {
+            Said::Epoch(said) if said == epoch => self.agreed = self.agreed.max(Some(epoch)),
+            Said::Epoch(said) if self.agreed > Some(epoch) => {
+                Self::tell_batch(epoch, said, path, batch.position, report);
+            }
+            Said::Epoch(said) => {
+                let (path, position) = (path.to_owned(), batch.position);
+                let what = format!("says epoch {said}; {of_batch}");
+                self.pending = Some(Contradiction { epoch, said, path, position, what });
+            }
             // DeleteRecords cuts the epochs at once, and its log start is written down later: a kill comes in between.
-            let what = format!("begins at offset {}, as if records before it were deleted", first.start);
-            return Some((Severity::Left, what));
+            Said::Before(first) if epoch <= first.epoch => {
+                let what = format!("begins at offset {}, as if records before it were deleted", first.start);
+                self.note(Severity::Left, what);
+            }
+            Said::Before(_) | Said::Nothing => {
+                self.note(Severity::Wrong, format!("knows no epoch there; {of_batch}"));
+            }
         }
-        let said = known.map_or_else(|| "knows no epoch there".to_owned(), |it| format!("says epoch {it}"));
-        Some((Severity::Wrong, format!("{said}; the batch at offset {offset} is of epoch {epoch}")))
+    }
+
+    fn note(&mut self, severity: Severity, what: String) {
+        if self.checkpoint.as_ref().is_none_or(|(before, _)| *before < severity) {
+            self.checkpoint = Some((severity, what));
+        }
+    }
+
+    fn tell_batch(epoch: LeaderEpoch, must_be: LeaderEpoch, path: &Path, position: u64, report: &mut Report) {
+        let what = format!("the batch says epoch {epoch} among batches of epoch {must_be}");
+        report.add(Fault::BatchEpoch { epoch: must_be }, Severity::Wrong, path, Some(position), what);
+    }
+
+    fn tell(mut self, checkpoint: &Path, report: &mut Report) {
+        if let Some(pending) = self.pending.take() {
+            self.note(Severity::Wrong, pending.what);
+        }
+        if let Some((severity, what)) = self.checkpoint {
+            report.add(Fault::Derived, severity, checkpoint, None, what);
+        }
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base::ids::TopicId;
 use wire::compress::Decompressors;
 
 use super::partition::{self, Trust};
-use super::{Report, Severity, segment};
+use super::{Fault, Report, Severity, segment};
 use crate::checkpoint::{FIRST_DIRTY, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
 use crate::clean_shutdown;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
@@ -30,7 +29,6 @@ pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result
     }
     let mut decompressors = Decompressors::new();
     let mut ends = BTreeMap::new();
-    let mut topic_ids: BTreeMap<String, TopicId> = BTreeMap::new();
     for entry in disk.list(dir).context("list", dir)? {
         let path = dir.join(&entry.name);
         if !entry.is_dir {
@@ -47,10 +45,10 @@ pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result
         if let Some(id) = found.topic_id
             && topic_partition.topic != METADATA_TOPIC
         {
-            let first = *topic_ids.entry(topic_partition.topic.clone()).or_insert(id);
+            let first = *report.topic_ids.entry(topic_partition.topic.clone()).or_insert(id);
             if first != id {
                 let what = format!("is of topic id {}, another partition of the topic of {}", id.0, first.0);
-                report.add(Severity::Wrong, &path, None, what);
+                report.add(Fault::OtherTopic { found: id }, Severity::Wrong, &path, None, what);
             }
         }
         ends.extend(found.end.map(|end| (topic_partition, end)));
@@ -64,13 +62,21 @@ pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result
 fn identity(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<(), Error> {
     let path = dir.join(meta_properties::FILE_NAME);
     match MetaProperties::read(disk, dir) {
-        Ok(None) => report.add(Severity::Wrong, &path, None, "is missing: the directory is not formatted"),
-        Ok(Some(meta)) if meta.node_id.is_none() => report.add(Severity::Wrong, &path, None, "names no node"),
+        Ok(None) => report.add(
+            Fault::Identity,
+            Severity::Wrong,
+            &path,
+            None,
+            "is missing: the directory is not formatted",
+        ),
+        Ok(Some(meta)) if meta.node_id.is_none() => {
+            report.add(Fault::Identity, Severity::Wrong, &path, None, "names no node")
+        }
         Ok(Some(meta)) if meta.version > 0 && meta.cluster_id.is_none() => {
-            report.add(Severity::Wrong, &path, None, "names no cluster");
+            report.add(Fault::Identity, Severity::Wrong, &path, None, "names no cluster");
         }
         Ok(Some(_)) => {}
-        Err(error @ Error::Corrupt { .. }) => report.add_damaged(Severity::Wrong, &path, &error),
+        Err(error @ Error::Corrupt { .. }) => report.add_damaged(Fault::Identity, &path, &error),
         Err(error) => return Err(error),
     }
     Ok(())
@@ -81,12 +87,19 @@ fn checkpoint(disk: &dyn Disk, path: &Path, report: &mut Report) -> Result<Offse
     match read_offsets(disk, path) {
         Ok(offsets) => {
             for (partition, offset) in offsets.iter().filter(|(_, offset)| offset.0 < 0) {
-                report.add(Severity::Wrong, path, None, format!("{partition} has the offset {offset}"));
+                let fault = Fault::CheckpointEntry(partition.clone());
+                report.add(
+                    fault,
+                    Severity::Wrong,
+                    path,
+                    None,
+                    format!("{partition} has the offset {offset}"),
+                );
             }
             Ok(offsets)
         }
         Err(error @ Error::Corrupt { .. }) => {
-            report.add_damaged(Severity::Wrong, path, &error);
+            report.add_damaged(Fault::Checkpoint, path, &error);
             Ok(Offsets::new())
         }
         Err(error) => Err(error),
@@ -104,7 +117,7 @@ fn file(
         return segment::snapshot(disk, path, decompressors, report);
     }
     if !FILES.contains(&name) && !CHECKPOINTS.contains(&name) {
-        report.add(Severity::Left, path, None, "is no file of a log directory");
+        report.add(Fault::ForeignFile, Severity::Left, path, None, "is no file of a log directory");
     }
     Ok(())
 }
@@ -113,9 +126,14 @@ fn file(
 fn partition_of(path: &Path, name: &str, report: &mut Report) -> Option<TopicPartition> {
     match TopicPartition::parse_dir(name) {
         Some((topic_partition, DirKind::Current | DirKind::Future)) => return Some(topic_partition),
-        Some((_, DirKind::Deleted)) => report.add(Severity::Left, path, None, "waits to be removed"),
-        Some((_, DirKind::Stray)) => report.add(Severity::Left, path, None, "was set aside as a stray"),
+        Some((_, DirKind::Deleted)) => {
+            report.add(Fault::Leftover, Severity::Left, path, None, "waits to be removed")
+        }
+        Some((_, DirKind::Stray)) => {
+            report.add(Fault::Leftover, Severity::Left, path, None, "was set aside as a stray")
+        }
         None => report.add(
+            Fault::ForeignDir,
             Severity::Wrong,
             path,
             None,
@@ -131,7 +149,7 @@ fn compare(path: &Path, offsets: &Offsets, ends: &Offsets, report: &mut Report) 
         let Some(end) = ends.get(partition) else { continue };
         if offset > end {
             let what = format!("{partition} has the offset {offset}, and its log ends at {end}");
-            report.add(Severity::Wrong, path, None, what);
+            report.add(Fault::CheckpointEntry(partition.clone()), Severity::Wrong, path, None, what);
         }
     }
 }

@@ -9,7 +9,7 @@ use wire::compress::Decompressors;
 use wire::record::Records;
 
 use super::indexes::{self, Indexes};
-use super::{Report, Severity};
+use super::{Fault, Report, Severity};
 use crate::directory::FileKind;
 use crate::disk::{Disk, File, OpenMode, read_full};
 use crate::error::{Error, IoContext};
@@ -48,7 +48,13 @@ pub(super) fn verify(
     report.bytes += length;
     for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
         if !has(kind) {
-            report.add(Severity::wrong_if(bounds.trusted), &kind.path(dir, bounds.base), None, "is missing");
+            report.add(
+                Fault::Derived,
+                Severity::wrong_if(bounds.trusted),
+                &kind.path(dir, bounds.base),
+                None,
+                "is missing",
+            );
         }
     }
     let mut indexes = Indexes::read(disk, dir, bounds.base, bounds.trusted, report)?;
@@ -59,18 +65,33 @@ pub(super) fn verify(
             Step::End => break,
             Step::Bad(bad) => {
                 let severity = severity_of(&*file, &bad, bounds, length).context("read", &path)?;
-                report.add(severity, &path, Some(bad.position), bad.reason);
+                report.add(
+                    Fault::Batch { base: bounds.base, end },
+                    severity,
+                    &path,
+                    Some(bad.position),
+                    bad.reason,
+                );
                 return Ok(None);
             }
             Step::Batch((batch, bytes)) => {
                 report.batches += 1;
                 if let Some(what) = misplaced(&batch, end, bounds.next) {
-                    report.add(Severity::Wrong, &path, Some(batch.position), what);
+                    report.add(
+                        Fault::Batch { base: bounds.base, end },
+                        Severity::Wrong,
+                        &path,
+                        Some(batch.position),
+                        what,
+                    );
                     return Ok(None);
                 }
                 match records(&batch, bytes, decompressors) {
                     Ok(count) => report.records += count,
-                    Err(what) => report.add(Severity::Wrong, &path, Some(batch.position), what),
+                    Err(what) => {
+                        let fault = Fault::Batch { base: bounds.base, end };
+                        report.add(fault, Severity::Wrong, &path, Some(batch.position), what);
+                    }
                 }
                 indexes.on_batch(&batch, report);
                 on_batch(&batch, report);
@@ -98,26 +119,38 @@ pub(super) fn snapshot(
         match scan.next_whole().context("read", path)? {
             Step::End => break,
             Step::Bad(bad) => {
-                report.add(Severity::Wrong, path, Some(bad.position), bad.reason);
+                report.add(Fault::MetadataSnapshot, Severity::Wrong, path, Some(bad.position), bad.reason);
                 return Ok(());
             }
             Step::Batch((batch, bytes)) => {
                 let control = Batch::parse(bytes).is_ok_and(|it| it.attributes().is_control());
                 if batch.position == 0 && !control {
-                    report.add(Severity::Wrong, path, Some(0), "begins without the header of a snapshot");
+                    report.add(
+                        Fault::MetadataSnapshot,
+                        Severity::Wrong,
+                        path,
+                        Some(0),
+                        "begins without the header of a snapshot",
+                    );
                 }
                 if let Some(what) = misplaced(&batch, end, None) {
-                    report.add(Severity::Wrong, path, Some(batch.position), what);
+                    report.add(Fault::MetadataSnapshot, Severity::Wrong, path, Some(batch.position), what);
                 }
                 if let Err(what) = records(&batch, bytes, decompressors) {
-                    report.add(Severity::Wrong, path, Some(batch.position), what);
+                    report.add(Fault::MetadataSnapshot, Severity::Wrong, path, Some(batch.position), what);
                 }
                 (end, ends_whole) = (batch.next_offset(), control);
             }
         }
     }
     if !ends_whole {
-        report.add(Severity::Wrong, path, Some(length), "ends without the footer of a snapshot");
+        report.add(
+            Fault::MetadataSnapshot,
+            Severity::Wrong,
+            path,
+            Some(length),
+            "ends without the footer of a snapshot",
+        );
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ fn abort(log: &mut Log, epoch: i32, sequence: i32) {
 }
 
 /// Two partitions of several segments, closed cleanly: `plain-0`, and `txn-0` of epochs 0 and 3.
-fn healthy() -> MemoryDisk {
+pub(crate) fn healthy() -> MemoryDisk {
     let disk = disk();
     let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
     dir.format(MetaProperties::new("c", NodeId(1), DirectoryId::LOST)).unwrap();
@@ -68,12 +68,12 @@ fn healthy() -> MemoryDisk {
     disk
 }
 
-fn report(disk: &MemoryDisk) -> Report {
+pub(crate) fn report(disk: &MemoryDisk) -> Report {
     verify(disk, Path::new(DATA)).unwrap()
 }
 
 /// The files of a kind in a partition's directory, in the order of their offsets.
-fn files(disk: &MemoryDisk, partition: &str, suffix: &str) -> Vec<PathBuf> {
+pub(crate) fn files(disk: &MemoryDisk, partition: &str, suffix: &str) -> Vec<PathBuf> {
     let dir = Path::new(DATA).join(partition);
     let mut found = disk.files(&dir);
     found.retain(|path| path.to_string_lossy().ends_with(suffix));
@@ -128,7 +128,7 @@ fn what_a_crash_leaves_is_not_wrong() {
 
 /// Where a corruption is planted.
 #[derive(Debug)]
-enum At {
+pub(crate) enum At {
     /// In the directory itself.
     Root(&'static str),
     /// In a partition, the n-th file with this end of its name.
@@ -137,7 +137,7 @@ enum At {
 
 /// What is done to a file.
 #[derive(Debug)]
-enum Do {
+pub(crate) enum Do {
     Flip(usize),
     Set(usize, &'static [u8]),
     Cut(usize),
@@ -151,7 +151,7 @@ enum Do {
     Copy,
 }
 
-fn plant(disk: &MemoryDisk, at: &At, action: &Do) -> PathBuf {
+pub(crate) fn plant(disk: &MemoryDisk, at: &At, action: &Do) -> PathBuf {
     let path = match at {
         At::Root(name) => Path::new(DATA).join(name),
         At::File(partition, suffix, n) => files(disk, partition, suffix)[*n].clone(),
@@ -179,80 +179,85 @@ fn plant(disk: &MemoryDisk, at: &At, action: &Do) -> PathBuf {
     path
 }
 
-#[test]
-fn every_planted_corruption_is_found() {
-    let (mut planted, mut missed) = (0, Vec::new());
-    let mut check = |at: At, action: Do| {
-        let disk = healthy();
-        let path = plant(&disk, &at, &action);
-        let report = report(&disk);
-        let told: Vec<String> = report.wrong().map(ToString::to_string).collect();
-        planted += 1;
-        if told.is_empty() {
-            missed.push(format!("{at:?} {action:?}: {}", path.display()));
-        }
-    };
+/// What is planted one at a time.
+pub(crate) fn corruptions() -> Vec<(At, Do)> {
+    let mut all = Vec::new();
+    let mut plant = |at, action| all.push((at, action));
     let log = |n| At::File("plain-0", ".log", n);
     // Each part of a batch's header, its records, and the places between batches.
     for byte in [0, 7, 8, 11, 12, 15, 16, 17, 20, 22, 23, 26, 28, 35, 42, 50, 52, 56, 60, 61, 65, 80, 90] {
-        check(log(1), Do::Flip(byte));
+        plant(log(1), Do::Flip(byte));
     }
-    check(log(0), Do::Cut(1));
-    check(log(1), Do::Cut(95));
-    check(log(2), Do::Zero(0, 61));
-    check(log(1), Do::Zero(200, 300));
-    check(log(1), Do::Extend(b"more"));
-    check(
+    plant(log(0), Do::Cut(1));
+    plant(log(1), Do::Cut(95));
+    plant(log(2), Do::Zero(0, 61));
+    plant(log(1), Do::Zero(200, 300));
+    plant(log(1), Do::Extend(b"more"));
+    plant(
         log(3),
         Do::Extend(b"more than a header's length, at the end of a log that was closed cleanly, is wrong"),
     );
-    check(log(1), Do::Remove);
-    check(log(1), Do::Swap);
-    check(log(1), Do::Copy);
+    plant(log(1), Do::Remove);
+    plant(log(1), Do::Swap);
+    plant(log(1), Do::Copy);
     for kind in [".index", ".timeindex"] {
         let index = |n| At::File("plain-0", kind, n);
-        check(index(1), Do::Flip(3));
-        check(index(1), Do::Flip(7));
-        check(index(1), Do::Cut(1));
-        check(index(1), Do::Zero(8, 8));
-        check(index(1), Do::Extend(&[0x7f; 24]));
-        check(index(1), Do::Remove);
-        check(index(1), Do::Swap);
-        check(index(2), Do::Copy);
+        plant(index(1), Do::Flip(3));
+        plant(index(1), Do::Flip(7));
+        plant(index(1), Do::Cut(1));
+        plant(index(1), Do::Zero(8, 8));
+        plant(index(1), Do::Extend(&[0x7f; 24]));
+        plant(index(1), Do::Remove);
+        plant(index(1), Do::Swap);
+        plant(index(2), Do::Copy);
     }
     let aborted = |n| At::File("txn-0", ".txnindex", n);
-    check(aborted(0), Do::Flip(1));
-    check(aborted(0), Do::Set(10, &[0x7f]));
-    check(aborted(0), Do::Set(18, &[0x7f]));
-    check(aborted(0), Do::Cut(7));
-    check(aborted(0), Do::Swap);
+    plant(aborted(0), Do::Flip(1));
+    plant(aborted(0), Do::Set(10, &[0x7f]));
+    plant(aborted(0), Do::Set(18, &[0x7f]));
+    plant(aborted(0), Do::Cut(7));
+    plant(aborted(0), Do::Swap);
     let snapshot = |n| At::File("txn-0", ".snapshot", n);
-    check(snapshot(0), Do::Flip(1));
-    check(snapshot(0), Do::Flip(30));
-    check(snapshot(0), Do::Cut(10));
-    check(snapshot(0), Do::Swap);
+    plant(snapshot(0), Do::Flip(1));
+    plant(snapshot(0), Do::Flip(30));
+    plant(snapshot(0), Do::Cut(10));
+    plant(snapshot(0), Do::Swap);
     let epochs = || At::File("txn-0", "leader-epoch-checkpoint", 0);
-    check(epochs(), Do::Text("0\n2\n0 0\n3 21\n"));
-    check(epochs(), Do::Text("0\n2\n3 0\n0 20\n"));
-    check(epochs(), Do::Text("0\n3\n0 0\n3 20\n"));
-    check(epochs(), Do::Text("0\n3\n0 0\n3 20\n4 1000\n"));
-    check(epochs(), Do::Text("not a checkpoint"));
-    check(epochs(), Do::Remove);
+    plant(epochs(), Do::Text("0\n2\n0 0\n3 21\n"));
+    plant(epochs(), Do::Text("0\n2\n3 0\n0 20\n"));
+    plant(epochs(), Do::Text("0\n3\n0 0\n3 20\n"));
+    plant(epochs(), Do::Text("0\n3\n0 0\n3 20\n4 1000\n"));
+    plant(epochs(), Do::Text("not a checkpoint"));
+    plant(epochs(), Do::Remove);
     let metadata = || At::File("txn-0", "partition.metadata", 0);
-    check(metadata(), Do::Text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA"));
-    check(metadata(), Do::Text(""));
-    check(metadata(), Do::Remove);
+    plant(metadata(), Do::Text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA"));
+    plant(metadata(), Do::Text(""));
+    plant(metadata(), Do::Remove);
     for name in [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS] {
-        check(At::Root(name), Do::Text("0\n1\nplain 0 1000\n"));
-        check(At::Root(name), Do::Text("0\n1\nplain 0 -7\n"));
-        check(At::Root(name), Do::Text("0\n2\nplain 0 7\n"));
+        plant(At::Root(name), Do::Text("0\n1\nplain 0 1000\n"));
+        plant(At::Root(name), Do::Text("0\n1\nplain 0 -7\n"));
+        plant(At::Root(name), Do::Text("0\n2\nplain 0 7\n"));
     }
-    check(At::Root("meta.properties"), Do::Text("version=7\n"));
-    check(At::Root("meta.properties"), Do::Text("version=1\nnode.id=x\n"));
-    check(At::Root("meta.properties"), Do::Text("version=1\ncluster.id=c\n"));
-    check(At::Root("meta.properties"), Do::Remove);
+    plant(At::Root("meta.properties"), Do::Text("version=7\n"));
+    plant(At::Root("meta.properties"), Do::Text("version=1\nnode.id=x\n"));
+    plant(At::Root("meta.properties"), Do::Text("version=1\ncluster.id=c\n"));
+    plant(At::Root("meta.properties"), Do::Remove);
+    all
+}
+
+#[test]
+fn every_planted_corruption_is_found() {
+    let planted = corruptions();
+    let mut missed = Vec::new();
+    for (at, action) in &planted {
+        let disk = healthy();
+        let path = plant(&disk, at, action);
+        if report(&disk).wrong().count() == 0 {
+            missed.push(format!("{at:?} {action:?}: {}", path.display()));
+        }
+    }
     assert_eq!(missed, Vec::<String>::new());
-    assert!(planted >= 75, "{planted}");
+    assert!(planted.len() >= 75, "{}", planted.len());
 }
 
 #[test]
