@@ -9,7 +9,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use wire::batch::{Batch, Batches, TimestampType};
 use wire::compress::Decompressors;
-use wire::record::{Reading, RecordCursor, Records};
+use wire::record::{Reading, RecordCursor, RecordViews, Records};
 
 const LIMIT: usize = 1 << 20;
 
@@ -35,6 +35,7 @@ fn check(bytes: &Bytes, batch: &Batch<'_>, decompressors: &mut Decompressors) {
         let Ok(records) = Records::new(bytes, decompressors, LIMIT) else { return };
         assert_eq!(records.map(|record| record.expect("the walk found no fault")).count() as i32, count);
     }
+    check_views(bytes, batch, decompressors);
     let valid = batch.is_crc_valid();
     let mut header = batch.header();
     header.stamp(Offset(77), LeaderEpoch(5));
@@ -43,6 +44,25 @@ fn check(bytes: &Bytes, batch: &Batch<'_>, decompressors: &mut Decompressors) {
     let restamped = Batch::parse(&restamped).expect("stamping keeps a batch a batch");
     assert_eq!(restamped.is_crc_valid(), valid);
     assert_eq!((restamped.base_offset(), restamped.max_timestamp()), (Offset(77), 123));
+}
+
+/// Views over a payload that is no codec's are views over its records, the same as the copies of them.
+fn check_views(bytes: &Bytes, batch: &Batch<'_>, decompressors: &mut Decompressors) {
+    let Ok(views) = RecordViews::new(batch, batch.payload()) else { return };
+    if batch.attributes().is_compressed() {
+        views.for_each(drop);
+        return;
+    }
+    let Ok(records) = Records::new(bytes, decompressors, LIMIT) else { return };
+    for (view, record) in views.zip(records) {
+        match (view, record) {
+            (Ok(view), Ok(record)) => {
+                assert_eq!((view.offset, view.timestamp), (record.offset, record.timestamp));
+                assert_eq!((view.key, view.has_value), (record.key.as_deref(), record.value.is_some()));
+            }
+            (view, record) => assert_eq!(view.err(), record.err()),
+        }
+    }
 }
 
 fuzz_target!(|data: &[u8]| {
