@@ -13,13 +13,15 @@ use thiserror::Error;
 
 /// Below this, frames share one read buffer; from here on each gets its own.
 pub const SHARED_BUFFER: usize = 64 * 1024;
+/// Larger buffers go with the frame that they were made for.
+const REUSED_MAX: usize = 1024 * 1024;
 
 const SIZE: usize = 4;
 
 thread_local! {
     /// A buffer that a connection gave back when it had no bytes in it: the next one that has some reads into it, unless
     /// frames in it are still in use.
-    static SPARE: Cell<BytesMut> = Cell::default();
+    static SPARE: Cell<Buffer> = Cell::default();
 }
 
 /// A size that no frame can have.
@@ -58,16 +60,22 @@ pub enum Next {
 /// The bytes read from a socket and not yet taken.
 #[derive(Debug)]
 pub struct Framing {
-    buffer: BytesMut,
-    /// The buffer was made for one large frame.
-    large: bool,
+    buffer: Buffer,
     limit: usize,
+}
+
+/// Bytes at the end of an allocation whose begin may still be in use as frames.
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: BytesMut,
+    /// How large the allocation is.
+    allocated: usize,
 }
 
 impl Framing {
     /// No bytes yet; frames larger than `limit` bytes are refused. Holds no memory.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), large: false, limit }
+        Self { buffer: Buffer::default(), limit }
     }
 
     /// What stands at the begin of the buffer.
@@ -75,7 +83,7 @@ impl Framing {
     /// # Errors
     /// A size that is negative or above the limit.
     pub fn next(&self) -> Result<Next, FrameError> {
-        let Some(size) = self.buffer.first_chunk::<SIZE>() else {
+        let Some(size) = self.buffer.bytes.first_chunk::<SIZE>() else {
             return Ok(Next::Nothing);
         };
         let size = i32::from_be_bytes(*size);
@@ -83,14 +91,20 @@ impl Framing {
         if size > self.limit {
             return Err(FrameError::TooLarge { size, limit: self.limit });
         }
-        let there = self.buffer.len() >= SIZE + size;
+        let there = self.buffer.bytes.len() >= SIZE + size;
         Ok(if there { Next::Complete { size } } else { Next::Begun { size } })
     }
 
     /// Takes the complete frame of `size` bytes that [`Framing::next`] reported.
     pub fn take(&mut self, size: usize) -> Bytes {
-        let mut frame = self.buffer.split_to(SIZE + size);
+        let mut frame = self.buffer.bytes.split_to(SIZE + size);
         let _size = frame.split_to(SIZE);
+        if self.buffer.allocated > REUSED_MAX {
+            // The begin of the next frame does not keep a large one in memory.
+            let mut small = Buffer::of(SHARED_BUFFER);
+            small.bytes.extend_from_slice(&self.buffer.bytes);
+            self.buffer = small;
+        }
         self.give_back_empty();
         frame.freeze()
     }
@@ -102,48 +116,58 @@ impl Framing {
             Next::Begun { size } if size + SIZE > SHARED_BUFFER => {
                 let whole = SIZE + size + SIZE;
                 self.grow(whole);
-                whole - self.buffer.len()
+                whole - self.buffer.bytes.len()
             }
             Next::Begun { size } => {
                 self.grow(SIZE + size);
-                self.buffer.capacity() - self.buffer.len()
+                self.buffer.room()
             }
             Next::Nothing | Next::Complete { .. } => {
-                self.grow(self.buffer.len() + SIZE);
-                self.buffer.capacity() - self.buffer.len()
+                self.grow(self.buffer.bytes.len() + SIZE);
+                self.buffer.room()
             }
         };
-        let result = read(&mut self.buffer, wanted);
+        let result = read(&mut self.buffer.bytes, wanted);
         self.give_back_empty();
         result
     }
 
     /// An idle connection holds no buffer.
     fn give_back_empty(&mut self) {
-        if self.buffer.is_empty() {
-            let buffer = std::mem::take(&mut self.buffer);
-            if !self.large {
-                SPARE.set(buffer);
-            }
+        if self.buffer.bytes.is_empty() {
+            SPARE.set(std::mem::take(&mut self.buffer));
         }
     }
 
-    /// Moves to a fresh buffer when this one cannot hold `whole` bytes.
+    /// Makes room for `whole` bytes: in this buffer, if no frame in it is in use any more, or in another.
     fn grow(&mut self, whole: usize) {
-        if self.buffer.capacity() >= whole {
+        if self.buffer.has_room(whole) {
             return;
         }
-        self.large = whole > SHARED_BUFFER;
-        let mut larger = if self.large { BytesMut::with_capacity(whole) } else { shared_buffer() };
-        larger.extend_from_slice(&self.buffer);
+        let mut larger = SPARE.take();
+        if !larger.has_room(whole.max(SHARED_BUFFER)) {
+            larger = Buffer::of(whole.max(SHARED_BUFFER));
+        }
+        larger.bytes.extend_from_slice(&self.buffer.bytes);
         self.buffer = larger;
     }
 }
 
-/// This thread's spare buffer, if no frame in it is in use any more, or else a new one.
-fn shared_buffer() -> BytesMut {
-    let mut spare = SPARE.take();
-    if spare.try_reclaim(SHARED_BUFFER) { spare } else { BytesMut::with_capacity(SHARED_BUFFER) }
+impl Buffer {
+    /// An empty one of its own.
+    fn of(allocated: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(allocated), allocated }
+    }
+
+    /// Whether it holds `whole` bytes in all, perhaps after moving its bytes to the begin of the allocation.
+    fn has_room(&mut self, whole: usize) -> bool {
+        self.bytes.capacity() >= whole || self.bytes.try_reclaim(whole - self.bytes.len())
+    }
+
+    /// Bytes that can still be read into it.
+    fn room(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
 }
 
 #[cfg(test)]
