@@ -47,6 +47,7 @@ fuzz_target!(|input: &[u8]| {
         recovery_point: Offset(point.into()),
         log_start: Offset(start.into()),
         high_watermark: Offset(end.into()),
+        first_dirty: (mode & 4 != 0).then_some(Offset(point.into())),
     };
     if let Ok(dir) = LogDir::open(disk.shared(), "/data") {
         let _ = dir.partitions();
