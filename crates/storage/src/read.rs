@@ -1,9 +1,11 @@
 //! Reading a log from any thread.
 //!
 //! A read is a range of a segment's file: the bytes themselves are not touched. At the log's end the range follows from
-//! the view alone; further back an index is searched and a few headers are read.
+//! the view alone; further back an index is searched and a few headers are read, and one read in [`SAMPLE`] compares the
+//! checksum of its first batch, so that a file that rots is named long before a consumer stumbles over it.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::ids::{LeaderEpoch, Offset};
@@ -21,11 +23,16 @@ mod time;
 pub use self::time::TimestampOffset;
 pub use crate::index::AbortedTransaction;
 
+/// Of so many reads that go back behind the newest batches, one looks at a checksum.
+const SAMPLE: u32 = 64;
+
 /// The shared side of a log. Never holds up the thread that owns the log for longer than the copy of a few numbers.
 pub struct LogReader {
     home: Arc<Home>,
     view: Mutex<View>,
     epochs: Mutex<Epochs>,
+    /// Reads that went back behind the newest batches.
+    far_reads: AtomicU32,
 }
 
 /// What a read found.
@@ -65,11 +72,14 @@ struct Start {
     first: Option<(u64, u64)>,
     /// Where the read must end in the active segment, when that is known.
     limit: Option<u64>,
+    /// The first batch's checksum is to be compared.
+    sampled: bool,
 }
 
 impl LogReader {
     pub(crate) fn new(home: Arc<Home>, view: View, epochs: Epochs) -> Arc<Self> {
-        Arc::new(Self { home, view: Mutex::new(view), epochs: Mutex::new(epochs) })
+        let (view, epochs) = (Mutex::new(view), Mutex::new(epochs));
+        Arc::new(Self { home, view, epochs, far_reads: AtomicU32::new(0) })
     }
 
     /// The log's directory.
@@ -162,6 +172,7 @@ impl LogReader {
         if from < ends.log_start || from > ends.log_end {
             return Err(ReadError::OffsetOutOfRange { offset: from, ends });
         }
+        let first = view.recent.find(from, view.active_size);
         let limit = if up_to >= ends.log_end {
             Some(view.active_size)
         } else {
@@ -172,8 +183,9 @@ impl LogReader {
             segments: view.segments.clone(),
             index: view.segment_of(from),
             active_size: view.active_size,
-            first: view.recent.find(from, view.active_size),
+            first,
             limit,
+            sampled: first.is_none() && self.far_reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE),
         })
     }
 }
@@ -196,6 +208,9 @@ impl Start {
                     None => continue,
                 },
             };
+            if self.sampled {
+                segment.step(segment.scan(first.0, first.1)?.next_whole())?;
+            }
             let end = self.end_in(index, size, up_to)?;
             return Ok(match range(first, end, max_bytes, min_one) {
                 Range::Empty => nothing,

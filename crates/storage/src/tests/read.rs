@@ -3,6 +3,7 @@
 use wire::piece::Piece;
 
 use super::*;
+use crate::disk::read_file;
 use crate::read::ReadError;
 
 /// Batches of two records; timestamps 10, 20, 30 … by record.
@@ -63,6 +64,23 @@ fn a_read_at_the_end_asks_the_disk_for_nothing() {
     assert_eq!(disk.operations(), before);
     assert_eq!(reader.bytes_between(Offset(190), Offset(200)), 5 * size_of_batch() as u64);
     assert_eq!(reader.bytes_between(Offset(0), Offset(200)), reader.size_bytes());
+}
+
+#[test]
+fn a_flipped_bit_far_back_is_named_and_not_served() {
+    let disk = disk();
+    let log = log(&disk, small_config(), 200);
+    let file = log.reader().dir().join("00000000000000000000.log");
+    let mut content = read_file(&disk, &file).unwrap().unwrap();
+    content[70] ^= 1;
+    disk.set_content(&file, &content);
+    let reader = log.reader();
+    let read = |from| reader.read(Offset(from), Offset(400), 1 << 20, true);
+    let failed = read(0).expect_err("the first far read is a sample").to_string();
+    assert!(failed.contains("00000000000000000000.log is damaged at byte 0: "), "{failed}");
+    let refused = (0..64).filter(|_| read(0).is_err()).count();
+    assert_eq!(refused, 1, "one in so many is looked at");
+    assert!((0..64).all(|_| read(4).is_ok()), "the other batches are well");
 }
 
 #[test]

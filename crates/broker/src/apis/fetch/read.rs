@@ -8,6 +8,7 @@ use base::ids::{LeaderEpoch, NodeId, Offset};
 use protocol::messages::fetch_response::{EpochEndOffset, PartitionData};
 use replication::fetch_session::{FetchPartition, Outcome, TopicKey};
 use storage::Ends;
+use storage::error::{Error, ErrorKind};
 use storage::read::{AbortedTransaction, ReadError};
 use wire::piece::Piece;
 
@@ -141,9 +142,12 @@ fn read_one(
     }
 }
 
-fn failed(handle: &PartitionHandle, error: &storage::error::Error) -> ErrorCode {
+fn failed(handle: &PartitionHandle, error: &Error) -> ErrorCode {
     tracing::error!(topic = %handle.shared.topic, partition = %handle.shared.index, %error, "read failed");
-    ErrorCode::KAFKA_STORAGE_ERROR
+    match error.kind() {
+        ErrorKind::Corrupt => ErrorCode::CORRUPT_MESSAGE,
+        ErrorKind::Storage | ErrorKind::Refused => error.code(),
+    }
 }
 
 fn told(aborted: &AbortedTransaction) -> protocol::messages::fetch_response::AbortedTransaction {
