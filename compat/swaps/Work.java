@@ -262,7 +262,8 @@ final class Work implements AutoCloseable {
     private final class Load extends Thread {
         volatile boolean end;
         private final Map<String, Object> one = Map.of(
-            "max.in.flight.requests.per.connection", 1, "delivery.timeout.ms", 600_000, "reconnect.backoff.max.ms", 200);
+            "max.in.flight.requests.per.connection", 1, "delivery.timeout.ms", 600_000, "max.block.ms", 600_000,
+            "reconnect.backoff.max.ms", 200);
 
         Load() {
             super("load");

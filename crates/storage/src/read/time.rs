@@ -55,12 +55,13 @@ impl LogReader {
         })
     }
 
-    /// The first record with the largest timestamp of the log; `None` in a log without timestamps.
+    /// The first record with the largest timestamp of the segments; `None` in a log without timestamps. As with Kafka it may
+    /// lie before the log's start, until its segment is removed.
     ///
     /// # Errors
     /// The disk failed, or a batch is damaged.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, Error> {
-        self.search(|parts, log_start| {
+        self.search(|parts, _| {
             let mut largest: Option<(i64, &Part)> = None;
             for part in parts {
                 let found = part.largest_timestamp()?;
@@ -69,7 +70,7 @@ impl LogReader {
                 }
             }
             match largest {
-                Some((timestamp, part)) => part.first_from(timestamp, log_start),
+                Some((timestamp, part)) => part.first_from(timestamp, Offset::ZERO),
                 None => Ok(None),
             }
         })
