@@ -39,7 +39,10 @@ trap finish EXIT
 
 start_apache() {
   [ ! -f "$node/server.properties" ] || sed -i '/^log\.cleaner\./d' "$node/server.properties"
-  "$OTTLA_ORACLE" start "$node" "$port" "$@" >"$logs/start" 2>&1 || { cat "$logs/start" >&2; exit 1; }
+  "$OTTLA_ORACLE" start "$node" "$port" "$@" >"$logs/start" 2>&1 && return
+  # On a loaded machine the script may lose its patience before Apache Kafka is up.
+  for _ in $(seq 1200); do listening "$port" && return; sleep 0.2; done
+  cat "$logs/start" >&2; exit 1
 }
 
 # compacted DATA: all that may be compacted is, by the checkpoint that both write

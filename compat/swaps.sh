@@ -47,7 +47,12 @@ finish() {
 }
 trap finish EXIT
 
-start_apache() { "$OTTLA_ORACLE" start "$node" "$port" >"$logs/start" 2>&1; }
+# On a loaded machine the script may lose its patience before Apache Kafka is up.
+start_apache() {
+  "$OTTLA_ORACLE" start "$node" "$port" >"$logs/start" 2>&1 && return
+  for _ in $(seq 1200); do listening "$port" && return; sleep 0.2; done
+  return 1
+}
 # Authorizers are not built yet, and Ottla says so rather than ignore the setting.
 start_ottla() {
   sed '/^authorizer\.class\.name=/d; /^super\.users=/d' "$node/server.properties" >"$home/ottla.properties"
@@ -117,7 +122,7 @@ for turn in $(seq 1 $((swaps + 1))); do
   started=$(seconds "$begun")
   before=$differences
   echo "turn $turn $who ${ended:-clean}" >&"$to_client"
-  read -r -t 300 answer <&"$from_client" || answer="wrong: the client does not answer: $(tail -n 3 "$logs/client")"
+  read -r -t 600 answer <&"$from_client" || answer="wrong: the client does not answer: $(tail -n 3 "$logs/client")"
   case $answer in ok\ *) ;; *) wrong "$answer; $(grep -a "^WRONG turn $turn " "$logs/client" | head -n 10)";; esac
   coordinators_before=$([ "$who" = apache ] || echo "$coordinators_now")
   ended=${how[turn % 8]}

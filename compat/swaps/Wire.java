@@ -102,10 +102,10 @@ final class Wire implements AutoCloseable {
     /** An answer to "where did this epoch end". */
     record EpochEnd(int asked, int epoch, long endOffset) {}
 
-    /** Where each of the epochs ended. */
-    List<EpochEnd> epochEnds(TopicPartition of, int epochs) throws IOException {
+    /** Where each of the epochs ended, up to the newest. */
+    List<EpochEnd> epochEnds(TopicPartition of) throws IOException {
         List<EpochEnd> ends = new ArrayList<>();
-        for (int epoch = 0; epoch < epochs; epoch++) {
+        for (int epoch = 0;; epoch++) {
             var partition = new OffsetForLeaderEpochRequestData.OffsetForLeaderPartition()
                 .setPartition(of.partition()).setCurrentLeaderEpoch(-1).setLeaderEpoch(epoch);
             var topic = new OffsetForLeaderEpochRequestData.OffsetForLeaderTopic().setTopic(of.topic())
@@ -117,8 +117,8 @@ final class Wire implements AutoCloseable {
             OffsetForLeaderEpochResponseData.EpochEndOffset answer =
                 response.data().topics().iterator().next().partitions().get(0);
             if (answer.errorCode() != 0) throw new IllegalStateException(of + " epoch " + epoch + ": error " + answer.errorCode());
+            if (answer.leaderEpoch() < 0) return ends;
             ends.add(new EpochEnd(epoch, answer.leaderEpoch(), answer.endOffset()));
         }
-        return ends;
     }
 }

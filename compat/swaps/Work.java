@@ -283,7 +283,7 @@ final class Work implements AutoCloseable {
                         if (error == null) note(ledger, record, at, null);
                         else Swaps.fail("the producer that goes on: " + error);
                     });
-                    Thread.sleep(10);
+                    Thread.sleep(40);
                 }
             } catch (Exception error) {
                 Swaps.fail("the producer that goes on: " + error);
