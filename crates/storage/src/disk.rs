@@ -60,8 +60,10 @@ pub enum OpenMode {
 pub struct DirEntry {
     /// The last part of its path. Names that are not UTF-8 are not listed: Kafka makes none.
     pub name: String,
-    /// Whether it is a directory.
+    /// Whether it is a directory, or a link to one.
     pub is_dir: bool,
+    /// Whether it is a link, which may lead to another disk.
+    pub is_link: bool,
 }
 
 /// What is known of a path without opening it.
@@ -103,6 +105,14 @@ pub trait Disk: Send + Sync {
 
     /// Returns once the names in `dir` would survive a loss of power.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Names the time during which nothing that was written below `dir` is lost, other than by a failure of the disk: as
+    /// long as the answer is the same, the system has not stopped and `dir` was not mounted anew, so that files hold what
+    /// was written to them, synced or not. `None` where that cannot be known. Links in `dir` are not spoken of.
+    fn incarnation(&self, dir: &Path) -> io::Result<Option<String>> {
+        let _ = dir;
+        Ok(None)
+    }
 
     /// Takes the lock that Kafka takes on its `.lock` file: a POSIX record lock over the whole file. `WouldBlock` when
     /// another process holds it.

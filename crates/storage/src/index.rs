@@ -61,6 +61,8 @@ struct State<E> {
     exists: bool,
     /// The file goes on after its entries, with Kafka's preallocated zeros.
     padded: bool,
+    /// Nobody has looked at the file, because there can be nothing of use in it: it is emptied before the first entry.
+    unseen: bool,
     tail: Vec<E>,
     /// The newest entry, if it is known.
     last: Option<E>,
@@ -68,7 +70,14 @@ struct State<E> {
 
 impl<E> State<E> {
     fn new(in_file: Option<usize>) -> Self {
-        Self { in_file, exists: in_file.is_none(), padded: false, tail: Vec::new(), last: None }
+        Self {
+            in_file,
+            exists: in_file.is_none(),
+            padded: false,
+            unseen: false,
+            tail: Vec::new(),
+            last: None,
+        }
     }
 }
 
@@ -82,6 +91,12 @@ impl<E: Entry> Index<E> {
     pub(crate) fn new_in(file: Arc<dyn File>) -> Self {
         let state = State { exists: true, ..State::new(Some(0)) };
         Self { file: LazyFile::of(file), state: Mutex::new(state) }
+    }
+
+    /// The index of a segment without batches. Whatever the file holds, if it `exists`, is none of its entries.
+    pub(crate) fn of_empty_segment(exists: bool) -> Self {
+        let state = State { exists, unseen: exists, ..State::new(Some(0)) };
+        Self { file: LazyFile::default(), state: Mutex::new(state) }
     }
 
     /// The index whose entries are all in its file.
@@ -99,6 +114,11 @@ impl<E: Entry> Index<E> {
             self.write_tail(&mut state, home, base)?;
         }
         Ok(())
+    }
+
+    /// Whether the next entry takes those in memory along to the file.
+    pub(crate) fn writes_with_next(&self) -> bool {
+        self.lock().tail.len() + 1 >= TAIL_ENTRIES_MAX
     }
 
     /// Writes what is only in memory to the file, which is there afterwards even if the index is empty.
@@ -190,20 +210,28 @@ impl<E: Entry> Index<E> {
         Ok(())
     }
 
-    /// Forgets all entries, without looking at what the file holds.
+    /// Forgets all entries, without looking at what the file holds. One that is empty is not even opened.
     pub(crate) fn reset(&self, home: &Home, base: Offset) -> io::Result<()> {
         let mut state = self.lock();
-        self.open(home, base, OpenMode::Create)?.set_len(0)?;
+        if !home.disk().metadata(&home.path(E::KIND, base)).is_ok_and(|found| found.length == 0) {
+            self.open(home, base, OpenMode::Create)?.set_len(0)?;
+        }
         *state = State { exists: true, ..State::new(Some(0)) };
         Ok(())
     }
 
-    /// Whether the file can be what it should be: there, of whole entries, the last not below the first.
-    pub(crate) fn is_sane(&self, home: &Home, base: Offset) -> io::Result<bool> {
+    /// Whether the file can be what it should be: of whole entries, the last not below the first. One that is not there
+    /// can only be that of a segment whose first entries were not written yet, if `may_be_missing`.
+    pub(crate) fn is_sane(&self, home: &Home, base: Offset, may_be_missing: bool) -> io::Result<bool> {
         let path = home.path(E::KIND, base);
         let length = match home.disk().metadata(&path) {
             Ok(found) => found.length,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if may_be_missing {
+                    *self.lock() = State::new(Some(0));
+                }
+                return Ok(may_be_missing);
+            }
             Err(error) => return Err(error),
         };
         if !length.is_multiple_of(E::SIZE as u64) {
@@ -262,7 +290,7 @@ impl<E: Entry> Index<E> {
         let in_file = state.in_file.unwrap_or(0);
         let file = self.open(home, base, OpenMode::Create)?;
         state.exists = true;
-        if std::mem::take(&mut state.padded) {
+        if std::mem::take(&mut state.padded) | std::mem::take(&mut state.unseen) {
             file.set_len((in_file * E::SIZE) as u64)?;
         }
         if !state.tail.is_empty() {

@@ -24,6 +24,7 @@ pub mod sync;
 pub mod verify;
 
 mod home;
+mod incarnation;
 mod index;
 mod recover;
 mod retention;

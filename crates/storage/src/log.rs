@@ -36,6 +36,9 @@ use crate::view::{Ends, View};
 pub struct Recovery {
     /// The node stopped cleanly: indexes and snapshots are trusted, nothing is scanned.
     pub clean: bool,
+    /// The machine went on since the log was opened last: only the process that had it crashed, or not even that. All that
+    /// it wrote is there, in the order in which it was written; of the last write to each file, perhaps only a part.
+    pub kept: bool,
     /// Everything below was synced.
     pub recovery_point: Offset,
     /// The first offset that may be read.
@@ -103,10 +106,13 @@ pub(crate) struct Active {
     pub(crate) created: WallTime,
     /// Bytes of the larger index.
     pub(crate) index_bytes: usize,
+    /// The segment's size when a producer snapshot was due last.
+    pub(crate) snapshot_at: u64,
 }
 
 impl Active {
     pub(crate) fn new(segment: Arc<Segment>, created: WallTime) -> Self {
+        let segment_size = segment.size();
         Self {
             segment,
             bytes_since_index_entry: 0,
@@ -114,6 +120,7 @@ impl Active {
             first_timestamp: None,
             created,
             index_bytes: 0,
+            snapshot_at: segment_size,
         }
     }
 }
@@ -122,6 +129,7 @@ impl Recovery {
     /// A log that was not there before.
     pub const NEW: Self = Self {
         clean: true,
+        kept: false,
         recovery_point: Offset::ZERO,
         log_start: Offset::ZERO,
         high_watermark: Offset::ZERO,

@@ -4,6 +4,7 @@
 //! open     take .lock ─► read meta.properties, the clean mark, the checkpoints
 //! begin    remove the clean mark: from here on a crash is a crash
 //! open_log for each partition found, on as many threads as one likes
+//! opened   all are: if only the process crashes now, what it wrote is still there
 //! run      now and then: write_checkpoints
 //! stop     close every log ─► write_checkpoints ─► the clean mark, last
 //! ```
@@ -22,6 +23,7 @@ use crate::config::LogConfig;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, IoContext};
+use crate::incarnation;
 use crate::log::{Checkpoint, Log, LogSpec, Recovery};
 use crate::meta_properties::{self, MetaProperties};
 use crate::partition_metadata;
@@ -41,6 +43,8 @@ pub struct LogDir {
     _lock: Box<dyn Lock>,
     meta: Option<MetaProperties>,
     clean: Option<CleanShutdown>,
+    /// The machine went on since all logs were opened last.
+    kept: bool,
     begun: bool,
     recovery_points: Offsets,
     log_starts: Offsets,
@@ -57,6 +61,8 @@ pub struct PartitionDir {
     pub path: PathBuf,
     /// Why.
     pub kind: DirKind,
+    /// Whether it is a link, which may lead to another disk.
+    pub is_link: bool,
 }
 
 impl LogDir {
@@ -76,6 +82,7 @@ impl LogDir {
         Ok(Self {
             meta: MetaProperties::read(&*disk, &path)?,
             clean: clean_shutdown::read(&*disk, &path)?,
+            kept: incarnation::goes_on(&*disk, &path)?,
             begun: false,
             recovery_points: read(checkpoint::RECOVERY_POINTS)?,
             log_starts: read(checkpoint::LOG_STARTS)?,
@@ -138,6 +145,15 @@ impl LogDir {
         Ok(())
     }
 
+    /// All logs are open, and what a crash left of them is repaired: should this process crash, the next one finds what
+    /// it wrote, as long as the machine goes on.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn opened(&self) -> Result<(), Error> {
+        incarnation::write(&*self.disk, &self.path)
+    }
+
     /// The partitions' directories, of every kind. The metadata log's is not among them.
     ///
     /// # Errors
@@ -152,7 +168,9 @@ impl LogDir {
             }
             let path = self.path.join(&entry.name);
             match TopicPartition::parse_dir(&entry.name) {
-                Some((topic_partition, kind)) => found.push(PartitionDir { topic_partition, path, kind }),
+                Some((topic_partition, kind)) => {
+                    found.push(PartitionDir { topic_partition, path, kind, is_link: entry.is_link });
+                }
                 None => {
                     let reason =
                         "its name is not topic-partition; a log directory holds nothing but partitions: \
@@ -178,6 +196,7 @@ impl LogDir {
         let of = |offsets: &Offsets| offsets.get(partition).copied().unwrap_or_default().max(Offset::ZERO);
         Recovery {
             clean: self.clean.is_some(),
+            kept: self.kept,
             recovery_point: of(&self.recovery_points),
             log_start: of(&self.log_starts),
             high_watermark: of(&self.high_watermarks),
@@ -207,7 +226,10 @@ impl LogDir {
             topic_id,
             config,
         };
-        Log::open(spec, self.recovery(&partition.topic_partition), now)
+        let mut recovery = self.recovery(&partition.topic_partition);
+        // Those of another disk, and those that no start opens, may not have been looked at since the machine went down.
+        recovery.kept &= !partition.is_link && partition.kind == DirKind::Current;
+        Log::open(spec, recovery, now)
     }
 
     /// Replaces the checkpoints by what all logs of the directory say now.

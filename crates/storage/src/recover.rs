@@ -6,6 +6,8 @@
 //! 3  clean stop     indexes are believed after a look at them; the log end follows from the last few headers
 //!    crash          from the segment of the recovery point on, every batch is checked and both indexes are made anew;
 //!                   at the first damage the log is cut, and all later segments go
+//!    killed         the machine went on, so only the end of the last segment may be torn: its headers are walked from the
+//!                   last index entry on, and the last batch is checked; if anything is odd, as after a crash
 //! 4  the rest       epochs and snapshots beyond the new end go; producer state from the newest snapshot and a replay
 //! ```
 //! Invariant: the log that comes out holds whole batches with ascending offsets, and nothing below the recovery point was
@@ -38,7 +40,7 @@ mod segment;
 use self::leftovers::FoundSegment;
 pub(crate) use self::producers::load_producers;
 pub(crate) use self::segment::resume;
-use self::segment::{Recovered, recover_segment};
+use self::segment::{Recovered, recover_segment, take_over_tail};
 
 impl Log {
     /// Makes a log that was not there before.
@@ -54,7 +56,7 @@ impl Log {
             }
         }
         spec.disk.create_dir_all(&spec.dir).context("create", &spec.dir)?;
-        let mut log = Self::open(spec, Recovery::NEW, now)?;
+        let mut log = Self::load(spec, Vec::new(), Recovery::NEW, now)?;
         log.durability.is_new = true;
         Ok(log)
     }
@@ -63,10 +65,31 @@ impl Log {
     ///
     /// # Errors
     /// The disk failed, or the directory is that of another topic of the same name.
-    pub fn open(mut spec: LogSpec, recovery: Recovery, now: Now) -> Result<Self, Error> {
-        spec.topic_id = check_topic_id(&spec)?;
+    pub fn open(spec: LogSpec, recovery: Recovery, now: Now) -> Result<Self, Error> {
+        let names = leftovers::list(&*spec.disk, &spec.dir)?;
+        Self::load(spec, names, recovery, now)
+    }
+
+    /// Notes in `partition.metadata` whose log it is, if that was not known.
+    ///
+    /// # Errors
+    /// The disk failed: the log is offline for good.
+    pub fn assign_topic_id(&mut self, id: TopicId) -> Result<(), Error> {
+        if self.topic_id.is_none() {
+            let path = self.home.dir().join(partition_metadata::FILE_NAME);
+            partition_metadata::write(self.home.disk(), &path, id).map_err(|error| self.fail(error))?;
+            self.topic_id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Opens a log with these files.
+    fn load(mut spec: LogSpec, names: Vec<String>, recovery: Recovery, now: Now) -> Result<Self, Error> {
         let home = Home::new(spec.disk.clone(), spec.dir.clone());
-        let found = leftovers::clear(&home)?;
+        let has_topic_id = names.iter().any(|name| name == partition_metadata::FILE_NAME);
+        spec.topic_id = check_topic_id(&spec, has_topic_id)?;
+        let has_epochs = names.iter().any(|name| name == epochs::FILE_NAME);
+        let found = leftovers::clear(&home, names)?;
         let mut loading = Loading {
             home,
             config: spec.config.clone(),
@@ -79,7 +102,9 @@ impl Log {
             producers: None,
             durability: Durability::default(),
         };
-        loading.read_epochs()?;
+        if has_epochs {
+            loading.read_epochs()?;
+        }
         loading.load_segments(&found.segments)?;
         let mut log = loading.finish(spec)?;
         // The recovery point may pass what they were found in before anything is appended.
@@ -112,6 +137,7 @@ impl Loading {
             Err(Error::Corrupt { path, reason, .. }) => {
                 tracing::warn!(path = %path.display(), reason, "made anew from the log's batches");
                 self.recovery.clean = false;
+                self.recovery.kept = false;
                 self.recovery.recovery_point = Offset::ZERO;
             }
             Err(error) => return Err(error),
@@ -127,20 +153,23 @@ impl Loading {
                 .partition_point(|segment| segment.base <= self.recovery.recovery_point)
                 .saturating_sub(1),
         };
-        for (index, &FoundSegment { base, size, has_aborts }) in found.iter().enumerate() {
+        for (index, FoundSegment { base, size, kinds }) in found.iter().enumerate() {
+            let (base, size) = (*base, *size);
             if size > i32::MAX as u64 {
                 let path = self.home.path(FileKind::Log, base);
                 return Err(Error::corrupt(&path, size, "larger than any segment can be (2147483647 bytes)"));
             }
-            let segment = Arc::new(Segment::existing(self.home.clone(), base, size));
-            if has_aborts {
-                segment.set_has_aborts();
-            }
+            let segment = Arc::new(Segment::existing(self.home.clone(), base, size, kinds));
             let limit = found.get(index + 1).map(|next| next.base);
-            if index < suspect && segment.indexes_are_sane()? {
+            if index < suspect && segment.indexes_are_sane(false)? {
                 self.segments.push(segment);
                 // What a recovered segment before this one left goes on here: it is replayed once all are there.
                 self.producers = None;
+                continue;
+            }
+            let is_kept = self.recovery.kept && self.take_over(&segment, limit.is_none())?;
+            if is_kept {
+                self.segments.push(segment);
                 continue;
             }
             if index < suspect {
@@ -154,6 +183,19 @@ impl Loading {
             }
         }
         Ok(())
+    }
+
+    /// Takes a segment as it is that was written before the process crashed, but for what the crash may have torn at the
+    /// end of the last one. False if it is not as it should be: then it is read as a whole.
+    fn take_over(&mut self, segment: &Arc<Segment>, is_last: bool) -> Result<bool, Error> {
+        let is_sane = segment.indexes_are_sane(is_last)?;
+        if !is_sane || (is_last && !take_over_tail(&self.config, segment, self.now)?) {
+            return Ok(false);
+        }
+        self.producers = None;
+        self.durability.closed.push(segment.clone());
+        self.durability.names_changed = true;
+        Ok(true)
     }
 
     /// Whether batches between this segment and the next are missing: the disk kept the next one's name and lost the end
@@ -174,6 +216,7 @@ impl Loading {
                 &self.segments,
                 &self.snapshots,
                 self.recovery.log_start..segment.base(),
+                &mut Vec::new(),
                 self.now,
             )?,
         };
@@ -289,14 +332,30 @@ impl Loading {
             // Kafka stops with a snapshot: without one there were no producers.
             return Ok(Producers::starting_at(log_end));
         }
-        load_producers(
+        let last = self.segments.last().expect("a log has a segment").clone();
+        let mut snapshots = self.snapshots.as_slice();
+        if !self.recovery.clean
+            && let [older @ .., _newest] = snapshots
+            && older.last().is_some_and(|older| *older > last.base())
+        {
+            // Producers send again what was not acknowledged when the process crashed, and the newest may not know it.
+            snapshots = older;
+        }
+        let mut aborted = Vec::new();
+        let range = log_start..log_end;
+        let producers = load_producers(
             &self.home,
             &self.config,
             &self.segments,
-            &self.snapshots,
-            log_start..log_end,
+            snapshots,
+            range,
+            &mut aborted,
             self.now,
-        )
+        )?;
+        if !self.recovery.clean {
+            last.complete_aborted(&aborted)?;
+        }
+        Ok(producers)
     }
 
     /// Snapshots beyond the log end were made of what is gone.
@@ -361,10 +420,10 @@ impl Loading {
     }
 }
 
-/// The id in `partition.metadata`, written down if it was not known.
-fn check_topic_id(spec: &LogSpec) -> Result<Option<TopicId>, Error> {
+/// The id in `partition.metadata`, if the file is there; written down if it was not known.
+fn check_topic_id(spec: &LogSpec, is_there: bool) -> Result<Option<TopicId>, Error> {
     let path = spec.dir.join(partition_metadata::FILE_NAME);
-    let found = partition_metadata::read(&*spec.disk, &path)?;
+    let found = if is_there { partition_metadata::read(&*spec.disk, &path)? } else { None };
     match (found, spec.topic_id) {
         (Some(found), Some(expected)) if found != expected => Err(Error::Refused {
             path,

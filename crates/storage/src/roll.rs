@@ -29,9 +29,9 @@ impl Active {
             self.max_timestamp = (timestamp, last_offset);
         }
         if self.bytes_since_index_entry > u64::from(index_interval) {
-            self.segment.index_offset(last_offset, position)?;
             let (timestamp, offset) = self.max_timestamp;
             self.segment.index_time(timestamp, offset)?;
+            self.segment.index_offset(last_offset, position)?;
             self.bytes_since_index_entry = 0;
             self.index_bytes = self.segment.index_bytes()?;
         }
@@ -88,6 +88,8 @@ impl Log {
         debug_assert!(self.staged.is_empty() && base >= self.ends.log_end);
         self.finish_segment_indexes()?;
         self.take_producer_snapshot_at(base)?;
+        let closed_base = self.active.segment.base();
+        self.remove_snapshots(|snapshot| snapshot > closed_base && snapshot < base)?;
         let closed = self.active.segment.clone();
         let segment = Arc::new(Segment::create(self.home.clone(), base)?);
         self.durability.names_changed = true;

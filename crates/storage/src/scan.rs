@@ -13,8 +13,10 @@ use crate::disk::{File, read_full};
 
 /// Bytes that a walk over headers reads at once: what usually lies between two entries of the offset index.
 const HEADER_CHUNK: usize = 4096;
+/// And at most, when batches are so small that it reads everything.
+const HEADER_CHUNK_MAX: usize = 64 * 1024;
 /// Bytes that a walk over whole batches reads at once, unless it is told otherwise.
-const BATCH_CHUNK: usize = 256 * 1024;
+const BATCH_CHUNK: usize = 512 * 1024;
 
 /// Where a batch stands, and what its header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(crate) struct BadBatch {
     /// Everything before is whole batches.
     pub(crate) position: u64,
     pub(crate) reason: String,
+    /// The bytes end inside of it, as where a write was interrupted.
+    pub(crate) is_torn: bool,
 }
 
 /// What a step of a walk found.
@@ -96,16 +100,28 @@ pub(crate) struct Scan {
     file: Arc<dyn File>,
     position: u64,
     end: u64,
-    /// Bytes of the file from `buffer_at`.
+    /// Bytes of the file from `buffer_at`, as many as are `filled`.
     buffer: Vec<u8>,
     buffer_at: u64,
+    filled: usize,
+    /// Bytes that a walk over headers reads next.
+    header_chunk: usize,
     /// Bytes that a walk over whole batches reads at once.
     batch_chunk: usize,
 }
 
 impl Scan {
     pub(crate) fn new(file: Arc<dyn File>, position: u64, end: u64) -> Self {
-        Self { file, position, end, buffer: Vec::new(), buffer_at: position, batch_chunk: BATCH_CHUNK }
+        Self {
+            file,
+            position,
+            end,
+            buffer: Vec::new(),
+            buffer_at: position,
+            filled: 0,
+            header_chunk: HEADER_CHUNK,
+            batch_chunk: BATCH_CHUNK,
+        }
     }
 
     /// Reads `chunk` bytes at once when it walks over whole batches; a larger batch is read as a whole.
@@ -121,25 +137,25 @@ impl Scan {
 
     /// The next batch's header; only its length and magic were checked.
     pub(crate) fn next_header(&mut self) -> io::Result<Step<BatchAt>> {
-        self.header(HEADER_CHUNK)
+        self.header(self.header_chunk)
     }
 
     /// The next batch's header, for a control batch with all its bytes; checksums are not looked at.
     pub(crate) fn next_producer(&mut self) -> io::Result<Step<(BatchAt, &[u8])>> {
-        let batch = match self.header(HEADER_CHUNK)? {
+        let batch = match self.header(self.header_chunk)? {
             Step::End => return Ok(Step::End),
             Step::Bad(bad) => return Ok(Step::Bad(bad)),
             Step::Batch(batch) => batch,
         };
         let head = BATCH_HEADER_SIZE.min(batch.size);
         self.position = batch.position;
-        let is_control =
-            Batch::parse_header(self.bytes(head, HEADER_CHUNK)?).is_ok_and(|it| it.attributes().is_control());
+        let is_control = Batch::parse_header(self.bytes(head, self.header_chunk)?)
+            .is_ok_and(|it| it.attributes().is_control());
         let needed = if is_control { batch.size } else { head };
-        self.bytes(needed, HEADER_CHUNK)?;
+        self.bytes(needed, self.header_chunk)?;
         self.position = batch.end();
         let start = (batch.position - self.buffer_at) as usize;
-        let end = self.buffer.len().min(start + needed);
+        let end = self.filled.min(start + needed);
         Ok(Step::Batch((batch, &self.buffer[start..end])))
     }
 
@@ -163,6 +179,7 @@ impl Scan {
                     return Ok(Step::Bad(BadBatch {
                         position: at,
                         reason: format!("batch at offset {}: {reason}", batch.base_offset),
+                        is_torn: short < batch.size,
                     }));
                 }
                 self.position = batch.end();
@@ -182,22 +199,20 @@ impl Scan {
     }
 
     fn step(&mut self, found: Result<BatchAt, BatchError>) -> Step<BatchAt> {
-        let bad = |reason| Step::Bad(BadBatch { position: self.position, reason });
+        let bad = |is_torn, reason| Step::Bad(BadBatch { position: self.position, reason, is_torn });
         match found {
-            Ok(batch) if batch.end() > self.end => bad(format!(
-                "batch at offset {} needs {} bytes, {} are left",
-                batch.base_offset,
-                batch.size,
-                self.left()
-            )),
+            Ok(batch) if batch.end() > self.end => {
+                let (offset, size, left) = (batch.base_offset, batch.size, self.left());
+                bad(true, format!("batch at offset {offset} needs {size} bytes, {left} are left"))
+            }
             Ok(batch) if batch.last_offset < batch.base_offset || batch.last_offset.0 == i64::MAX => {
-                bad(format!("batch ends at offset {}, before it begins", batch.last_offset))
+                bad(false, format!("batch ends at offset {}, before it begins", batch.last_offset))
             }
             Ok(batch) => {
                 self.position = batch.end();
                 Step::Batch(batch)
             }
-            Err(reason) => bad(reason.to_string()),
+            Err(reason) => bad(matches!(reason, BatchError::Torn { .. }), reason.to_string()),
         }
     }
 
@@ -208,16 +223,23 @@ impl Scan {
     /// The next `needed` bytes (or fewer, if the file is shorter than it was), reading at least a chunk when they are not
     /// in the buffer.
     fn bytes(&mut self, needed: usize, chunk: usize) -> io::Result<&[u8]> {
-        let buffer_end = self.buffer_at + self.buffer.len() as u64;
+        let buffer_end = self.buffer_at + self.filled as u64;
         if self.position < self.buffer_at || self.position + needed as u64 > buffer_end {
+            let goes_on = (self.buffer_at..=buffer_end).contains(&self.position) && self.filled > 0;
+            let kept = if goes_on { (buffer_end - self.position) as usize } else { 0 };
+            self.header_chunk =
+                if goes_on { (2 * self.header_chunk).min(HEADER_CHUNK_MAX) } else { HEADER_CHUNK };
+            self.buffer.copy_within(self.filled - kept..self.filled, 0);
             let length = needed.max(chunk).min(self.left());
-            self.buffer.resize(length, 0);
-            let filled = read_full(&*self.file, &mut self.buffer, self.position)?;
-            self.buffer.truncate(filled);
+            if self.buffer.len() < length {
+                self.buffer.resize(length, 0);
+            }
+            let read = read_full(&*self.file, &mut self.buffer[kept..length], self.position + kept as u64)?;
+            self.filled = kept + read;
             self.buffer_at = self.position;
         }
         let start = (self.position - self.buffer_at) as usize;
-        Ok(&self.buffer[start..self.buffer.len().min(start + needed)])
+        Ok(&self.buffer[start..self.filled.min(start + needed)])
     }
 }
 

@@ -52,16 +52,24 @@ impl Segment {
         })
     }
 
-    /// A segment that is there, `size` bytes long, with its indexes.
-    pub(crate) fn existing(home: Arc<Home>, base: Offset, size: u64) -> Self {
+    /// A segment that is there, `size` bytes long, with these of its other files.
+    pub(crate) fn existing(home: Arc<Home>, base: Offset, size: u64, kinds: &[FileKind]) -> Self {
+        let has = |kind| kinds.contains(&kind);
+        let (offsets, times) = match size {
+            0 => (
+                OffsetIndex::of_empty_segment(has(FileKind::OffsetIndex)),
+                TimeIndex::of_empty_segment(has(FileKind::TimeIndex)),
+            ),
+            _ => (OffsetIndex::in_file(), TimeIndex::in_file()),
+        };
         Self {
             home,
             base,
             log: LazyFile::default(),
             size: AtomicU64::new(size),
-            offsets: OffsetIndex::in_file(),
-            times: TimeIndex::in_file(),
-            has_aborts: AtomicBool::new(false),
+            offsets,
+            times,
+            has_aborts: AtomicBool::new(has(FileKind::TransactionIndex)),
         }
     }
 
@@ -96,6 +104,11 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// The newest entry of the offset index.
+    pub(crate) fn last_indexed(&self) -> Result<Option<OffsetEntry>, Error> {
+        self.on_offsets("read", |index| index.last(&self.home, self.base))
     }
 
     /// A walk over the batches from the one of the last index entry to `end`.
@@ -153,10 +166,14 @@ impl Segment {
         self.home.path(FileKind::Log, self.base)
     }
 
-    /// Notes that the batch at `position` ends with `offset`.
+    /// Notes that the batch at `position` ends with `offset`. What the time index has of it and of the batches before
+    /// must be noted: an entry is in the file only if those are.
     pub(crate) fn index_offset(&self, offset: Offset, position: u64) -> Result<(), Error> {
         let entry =
             OffsetEntry { offset, position: u32::try_from(position).expect("segments end below 2 GiB") };
+        if self.offsets.writes_with_next() {
+            self.on_times("write", |index| index.flush(&self.home, self.base))?;
+        }
         self.on_offsets("write", |index| index.append(&self.home, self.base, entry))
     }
 
@@ -227,10 +244,14 @@ impl Segment {
         Ok(files)
     }
 
-    /// Whether both indexes are there and can be what they should be.
-    pub(crate) fn indexes_are_sane(&self) -> Result<bool, Error> {
-        Ok(self.on_offsets("read", |index| index.is_sane(&self.home, self.base))?
-            && self.on_times("read", |index| index.is_sane(&self.home, self.base))?)
+    /// Whether both indexes can be what they should be; see [`crate::index::Index::is_sane`]. Those of an empty segment
+    /// are empty, and not even looked at.
+    pub(crate) fn indexes_are_sane(&self, may_be_missing: bool) -> Result<bool, Error> {
+        if self.size() == 0 {
+            return Ok(true);
+        }
+        Ok(self.on_offsets("read", |index| index.is_sane(&self.home, self.base, may_be_missing))?
+            && self.on_times("read", |index| index.is_sane(&self.home, self.base, may_be_missing))?)
     }
 
     /// Empties all indexes.

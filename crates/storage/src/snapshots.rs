@@ -1,5 +1,5 @@
-//! The producer snapshots of a log: written at each roll and stop, so that a restart replays little; deleted with the
-//! segments they belong to.
+//! The producer snapshots of a log: written at each roll and stop, and now and then in a large segment, so that a restart
+//! replays little; deleted with the segments they belong to.
 
 use std::io::IoSlice;
 
@@ -10,6 +10,11 @@ use crate::disk::{OpenMode, remove_if_there};
 use crate::error::{Error, IoContext};
 use crate::log::Log;
 
+/// Bytes of a segment after which its next snapshot is due: a start after a crash of the process walks over so many.
+/// A snapshot knows but the newest batch of each producer, and what producers send again is older; so the last two are kept
+/// and the older one counts.
+const BYTES_BETWEEN: u64 = 16 << 20;
+
 impl Log {
     /// Writes the producers' state at the log end, unless the newest snapshot is of there.
     ///
@@ -17,6 +22,18 @@ impl Log {
     /// The disk failed.
     pub fn take_producer_snapshot(&mut self) -> Result<(), Error> {
         self.take_producer_snapshot_at(self.next_offset)
+    }
+
+    /// Writes the producers' state at the log end when the active segment has grown enough since the last time.
+    pub(crate) fn take_producer_snapshot_now_and_then(&mut self) -> Result<(), Error> {
+        let size = self.active.segment.size();
+        if size < self.active.snapshot_at + BYTES_BETWEEN {
+            return Ok(());
+        }
+        self.active.snapshot_at = size;
+        let (base, before) = (self.active.segment.base(), self.snapshots.last().copied());
+        self.take_producer_snapshot_at(self.next_offset)?;
+        self.remove_snapshots(|snapshot| snapshot > base && Some(snapshot) < before)
     }
 
     pub(crate) fn take_producer_snapshot_at(&mut self, end: Offset) -> Result<(), Error> {

@@ -26,6 +26,7 @@ mod clean;
 mod crash_states;
 mod deletion;
 mod faults;
+mod killed;
 mod log_dir;
 mod model;
 mod read;
@@ -111,6 +112,9 @@ pub(crate) fn open(disk: &MemoryDisk, config: LogConfig, recovery: Recovery, at:
 
 /// What is known of a log after a crash, if no checkpoint was ever written.
 pub(crate) const CRASHED: Recovery = Recovery { clean: false, ..Recovery::NEW };
+
+/// The same if only the process crashed, and nothing else since the log was opened.
+pub(crate) const KILLED: Recovery = Recovery { kept: true, ..CRASHED };
 
 /// Everything that can be read from the log's start to its end, in reads of `max_bytes`.
 pub(crate) fn read_all(reader: &LogReader, max_bytes: usize) -> Vec<(i64, String)> {

@@ -69,6 +69,7 @@ impl Log {
             &self.segments(),
             &self.snapshots,
             self.ends.log_start..end,
+            &mut Vec::new(),
             now,
         )?;
         self.cut_epochs(|epochs| epochs.truncate_from_end(end))?;

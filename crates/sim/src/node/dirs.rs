@@ -75,6 +75,7 @@ impl Dirs {
                     _ => {}
                 }
             }
+            dir.opened().map_err(|error| error.to_string())?;
         }
         Ok(found)
     }

@@ -53,7 +53,7 @@ impl Log {
         self.ends.log_end = self.next_offset;
         self.durability.waiting_since.get_or_insert(now.mono);
         self.publish_written(staged, start, end);
-        Ok(())
+        self.take_producer_snapshot_now_and_then()
     }
 
     /// Index entries and the largest timestamp, batch by batch as Kafka makes them.

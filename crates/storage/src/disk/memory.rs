@@ -47,6 +47,8 @@ struct State {
     faults: Faults,
     /// Counts crashes: handles of an older incarnation are dead.
     incarnation: u64,
+    /// Counts crashes in which the machine went down, not just the process.
+    boots: u64,
     locks: BTreeSet<PathBuf>,
     wall: WallTime,
 }
@@ -76,6 +78,7 @@ impl MemoryDisk {
         state.tree.crash(crash);
         state.faults = Faults::default();
         state.incarnation += 1;
+        state.boots += u64::from(crash != Crash::KeepAll);
         state.locks.clear();
     }
 
@@ -103,7 +106,9 @@ impl MemoryDisk {
 
     /// Equal for two disks that show the same names and contents, whatever of them is synced.
     pub fn fingerprint(&self) -> u64 {
-        self.state().tree.fingerprint()
+        let state = self.state();
+        // Whether the machine went down counts: what is left then is less to be trusted.
+        state.tree.fingerprint().wrapping_add(state.boots)
     }
 
     /// The files below `dir`, with their paths.
@@ -170,6 +175,10 @@ impl Disk for MemoryDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.begin(Operation::SyncDir)?.tree.sync_dir(dir)
+    }
+
+    fn incarnation(&self, _dir: &Path) -> io::Result<Option<String>> {
+        Ok(Some(self.state().boots.to_string()))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

@@ -15,8 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base::time::WallTime;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use wire::piece::RangeFile;
+
+mod incarnation;
 
 use super::{DirEntry, Disk, File, Lock, Metadata, OpenMode};
 
@@ -119,19 +121,18 @@ impl Disk for OsDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(dir)? {
+        // Not with std's iterator: a start lists thousands of small directories, and this asks the system half as often.
+        for entry in rustix::fs::Dir::new(rustix::fs::open(dir, DIRECTORY, Mode::empty())?)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let mut kind = entry.file_type()?;
-            if kind.is_symlink() {
-                // Operators link partitions to other disks; a link to nowhere is a file that cannot be opened.
-                match fs::metadata(entry.path()) {
-                    Ok(target) => kind = target.file_type(),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name == "." || name == ".." {
+                continue;
             }
-            entries.push(DirEntry { name, is_dir: kind.is_dir() });
+            let (is_link, is_dir) = match entry.file_type() {
+                FileType::Symlink | FileType::Unknown => look_at(&dir.join(name))?,
+                kind => (false, kind == FileType::Directory),
+            };
+            entries.push(DirEntry { name: name.to_owned(), is_dir, is_link });
         }
         entries.sort_unstable();
         Ok(entries)
@@ -154,6 +155,10 @@ impl Disk for OsDisk {
         fs::File::open(dir)?.sync_all()
     }
 
+    fn incarnation(&self, dir: &Path) -> io::Result<Option<String>> {
+        incarnation::of(dir)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         // Record locks belong to the process: a second one of our own would be granted, and closing its descriptor
@@ -174,6 +179,20 @@ impl Disk for OsDisk {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// How a directory is opened to be listed.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether the path is a link, and whether it is or leads to a directory. Operators link partitions to other disks; a link
+/// to nowhere is a file that cannot be opened.
+fn look_at(path: &Path) -> io::Result<(bool, bool)> {
+    let is_link = fs::symlink_metadata(path)?.is_symlink();
+    match fs::metadata(path) {
+        Ok(target) => Ok((is_link, target.is_dir())),
+        Err(error) if is_link && error.kind() == io::ErrorKind::NotFound => Ok((true, false)),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A disk that keeps what was done to it, in order, so that every state that a crash may leave can be made again.
 //!
 //! It passes everything on to another disk. [`Recording::states`] replays the first n changes, for every n, on a disk in
-//! memory and crashes that: without what was not synced, with all of it, and torn in several ways.
+//! memory and crashes that: without what was not synced, with all of it, torn in several ways, and with all of it and a
+//! part of the write that comes next.
 
 use std::collections::HashSet;
 use std::io::{self, IoSlice};
@@ -109,9 +110,9 @@ impl Recording {
         self.push(Change::Mark(mark));
     }
 
-    /// Calls `visit` with every crash state: for each number of changes, nothing unsynced kept, all kept, and `torn`
-    /// seeded mixtures. One that is as another before it, and after the same mark, is left out. How many states there
-    /// were.
+    /// Calls `visit` with every crash state: for each number of changes, nothing unsynced kept, all kept, `torn` seeded
+    /// mixtures, and all kept with a part of the write that comes next. One that is as another before it, and after the
+    /// same mark, is left out. How many states there were.
     pub fn states(&self, torn: u64, mut visit: impl FnMut(CrashState)) -> usize {
         let disk = MemoryDisk::new();
         let mut handles = Vec::new();
@@ -125,6 +126,21 @@ impl Recording {
                 copy.crash(crash);
                 if visited.insert((copy.fingerprint(), mark)) {
                     visit(CrashState { disk: copy, changes: number, crash, mark });
+                }
+            }
+            if let Some(Change::Write { handle, position, bytes }) = changes.get(number) {
+                let mut parts = vec![1, bytes.len() / 2, bytes.len().saturating_sub(1)];
+                parts.retain(|part| (1..bytes.len()).contains(part));
+                parts.dedup();
+                for part in parts {
+                    // The whole write, which follows, covers it.
+                    let file: &Arc<dyn File> = &handles[*handle];
+                    file.write_at(&mut [IoSlice::new(&bytes[..part])], *position).expect("worked before");
+                    let copy = disk.copy();
+                    copy.crash(Crash::KeepAll);
+                    if visited.insert((copy.fingerprint(), mark)) {
+                        visit(CrashState { disk: copy, changes: number, crash: Crash::KeepAll, mark });
+                    }
                 }
             }
             match changes.get(number) {
@@ -211,6 +227,10 @@ impl Disk for RecorderDisk {
         self.below.sync_dir(dir)?;
         self.recording.push(Change::SyncDir(dir.to_owned()));
         Ok(())
+    }
+
+    fn incarnation(&self, dir: &Path) -> io::Result<Option<String>> {
+        self.below.incarnation(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

@@ -55,7 +55,7 @@ fn a_cut_index_goes_on() {
         let index = OffsetIndex::in_file();
         assert_eq!(index.size_bytes(&home, BASE).unwrap(), 8 * (kept as usize + 1));
         assert_eq!(index.last(&home, BASE).unwrap(), Some(entry(5000)));
-        assert!(index.is_sane(&home, BASE).unwrap());
+        assert!(index.is_sane(&home, BASE, false).unwrap());
         home.disk().remove_file(&home.path(FileKind::OffsetIndex, BASE)).unwrap();
     }
 }
@@ -81,7 +81,7 @@ fn damage_is_seen() {
     let (disk, home) = home();
     let check = |bytes: &[u8], expect: bool| {
         disk.set_content(&home.path(FileKind::TimeIndex, BASE), bytes);
-        assert_eq!(TimeIndex::in_file().is_sane(&home, BASE).unwrap(), expect, "{bytes:?}");
+        assert_eq!(TimeIndex::in_file().is_sane(&home, BASE, false).unwrap(), expect, "{bytes:?}");
     };
     let at = |timestamps: &[i64]| {
         let mut bytes = Vec::new();
@@ -96,5 +96,5 @@ fn damage_is_seen() {
     check(&at(&[5, 4]), false);
     check(&at(&[5, 6])[..20], false);
     home.disk().remove_file(&home.path(FileKind::TimeIndex, BASE)).unwrap();
-    assert!(!TimeIndex::in_file().is_sane(&home, BASE).unwrap());
+    assert!(!TimeIndex::in_file().is_sane(&home, BASE, false).unwrap());
 }

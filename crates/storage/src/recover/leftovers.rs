@@ -1,12 +1,13 @@
 //! What an interrupted deletion or compaction left in a partition's directory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use base::ids::Offset;
 
 use crate::directory::{FileKind, suffix};
-use crate::disk::DirEntry;
+use crate::disk::{DirEntry, Disk};
 use crate::error::{Error, IoContext};
 use crate::home::Home;
 use crate::scan::{Scan, Step};
@@ -20,43 +21,43 @@ pub(super) struct Found {
 }
 
 /// A segment by its file names.
-#[derive(Clone, Copy)]
 pub(super) struct FoundSegment {
     pub(super) base: Offset,
     pub(super) size: u64,
-    pub(super) has_aborts: bool,
+    /// Its files but the log.
+    pub(super) kinds: Vec<FileKind>,
 }
 
-/// Removes leftovers, completes a compaction whose result is complete, and lists what there is.
-pub(super) fn clear(home: &Arc<Home>) -> Result<Found, Error> {
-    let mut names = list(home)?;
+/// Removes leftovers among `names`, which is what [`list`] found, completes a compaction whose result is complete, and says
+/// what there is.
+pub(super) fn clear(home: &Arc<Home>, mut names: Vec<String>) -> Result<Found, Error> {
     let is_left = |name: &String| {
         [suffix::DELETED, suffix::CLEANED, suffix::SWAP].iter().any(|suffix| name.ends_with(suffix))
     };
     if names.iter().any(is_left) {
         remove_temporary(home, &names)?;
-        complete_swaps(home, &list(home)?)?;
-        names = list(home)?;
+        complete_swaps(home, &list(home.disk(), &home.dir())?)?;
+        names = list(home.disk(), &home.dir())?;
     }
     let files: Vec<(Offset, FileKind)> = names.iter().filter_map(|name| FileKind::parse(name)).collect();
-    let logs: BTreeSet<Offset> =
-        files.iter().filter(|(_, kind)| *kind == FileKind::Log).map(|(base, _)| *base).collect();
+    let mut logs: BTreeMap<Offset, Vec<FileKind>> = BTreeMap::new();
+    for (base, _) in files.iter().filter(|(_, kind)| *kind == FileKind::Log) {
+        logs.insert(*base, Vec::new());
+    }
     let mut snapshots = Vec::new();
-    let mut with_aborts = BTreeSet::new();
     for (base, kind) in files {
-        match kind {
-            FileKind::Log => {}
-            FileKind::TransactionIndex if logs.contains(&base) => _ = with_aborts.insert(base),
-            FileKind::ProducerSnapshot => snapshots.push(base),
-            _ if logs.contains(&base) => {}
-            _ => remove(home, &kind.name(base))?,
+        match (kind, logs.get_mut(&base)) {
+            (FileKind::Log, _) => {}
+            (FileKind::ProducerSnapshot, _) => snapshots.push(base),
+            (_, Some(kinds)) => kinds.push(kind),
+            (_, None) => remove(home, &kind.name(base))?,
         }
     }
     let mut segments = Vec::with_capacity(logs.len());
-    for base in logs {
+    for (base, kinds) in logs {
         let path = home.path(FileKind::Log, base);
         let size = home.disk().metadata(&path).context("look at", &path)?.length;
-        segments.push(FoundSegment { base, size, has_aborts: with_aborts.contains(&base) });
+        segments.push(FoundSegment { base, size, kinds });
     }
     snapshots.sort_unstable();
     Ok(Found { segments, snapshots })
@@ -123,9 +124,9 @@ fn base_of(name: &str, suffix: &str) -> Option<Offset> {
     FileKind::parse(name.strip_suffix(suffix)?).map(|(base, _)| base)
 }
 
-fn list(home: &Home) -> Result<Vec<String>, Error> {
-    let dir = home.dir();
-    let entries: Vec<DirEntry> = home.disk().list(&dir).context("list", &dir)?;
+/// The names of the files in a log's directory.
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, Error> {
+    let entries: Vec<DirEntry> = disk.list(dir).context("list", dir)?;
     Ok(entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name).collect())
 }
 

@@ -12,18 +12,21 @@ use crate::config::LogConfig;
 use crate::directory::FileKind;
 use crate::error::Error;
 use crate::home::Home;
+use crate::index::AbortedTransaction;
 use crate::producers::{CompletedTransaction, Marker, ProducerBatch, Producers, snapshot};
 use crate::segment::Segment;
 
 /// The producers' state at the end of `range`: from the newest snapshot that is not beyond it and can be read, and the
 /// batches since; without one from the log's start. A snapshot from before the first segment is of no use: what came
-/// between is deleted, and a producer known to stand there would be refused where it really stands.
+/// between is deleted, and a producer known to stand there would be refused where it really stands. `aborted` gets the
+/// transactions that those batches abort.
 pub(crate) fn load_producers(
     home: &Home,
     config: &LogConfig,
     segments: &[Arc<Segment>],
     snapshots: &[Offset],
     range: Range<Offset>,
+    aborted: &mut Vec<AbortedTransaction>,
     now: Now,
 ) -> Result<Producers, Error> {
     let mut producers = Producers::starting_at(range.start);
@@ -36,13 +39,18 @@ pub(crate) fn load_producers(
             break;
         }
     }
-    replay(&mut producers, segments, range.end)?;
+    replay(&mut producers, segments, range.end, aborted)?;
     producers.advance(range.end);
     Ok(producers)
 }
 
 /// Applies the batches from the state's end up to `end`.
-fn replay(producers: &mut Producers, segments: &[Arc<Segment>], end: Offset) -> Result<(), Error> {
+fn replay(
+    producers: &mut Producers,
+    segments: &[Arc<Segment>],
+    end: Offset,
+    aborted: &mut Vec<AbortedTransaction>,
+) -> Result<(), Error> {
     let start = producers.end();
     if start >= end {
         return Ok(());
@@ -56,7 +64,8 @@ fn replay(producers: &mut Producers, segments: &[Arc<Segment>], end: Offset) -> 
             if at.base_offset >= end {
                 return Ok(());
             }
-            apply(producers, bytes).map_err(|reason| segment.corrupt(at.position, reason))?;
+            let completed = apply(producers, bytes).map_err(|reason| segment.corrupt(at.position, reason))?;
+            aborted.extend(completed.and_then(|completed| completed.aborted()));
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Recovering one segment by reading all of it, and resuming one that was closed well.
+//! Recovering one segment by reading all of it, taking one over from a process that crashed, and resuming one that was
+//! closed well.
 
 use std::sync::Arc;
 
@@ -35,6 +36,10 @@ pub(super) fn recover_segment(
 ) -> Result<Recovered, Error> {
     segment.reset_indexes()?;
     let size = segment.size();
+    if size == 0 {
+        segment.flush_indexes()?;
+        return Ok(Recovered { cut_bytes: 0, end: segment.base(), epochs_changed: false });
+    }
     let mut active = Active::new(segment.clone(), now.wall);
     let mut scan = segment.scan(0, size)?;
     let mut next = segment.base();
@@ -97,6 +102,16 @@ fn out_of_place(at: &BatchAt, next: Offset, base: Offset, limit: Option<Offset>)
     Some(format!("batch ends at offset {}, the next segment begins at {limit}", at.last_offset))
 }
 
+impl Active {
+    /// Counts a batch that the indexes have, or that does not get an entry.
+    fn pass(&mut self, at: &BatchAt) {
+        if at.max_timestamp > self.max_timestamp.0 {
+            self.max_timestamp = (at.max_timestamp, at.last_offset);
+        }
+        self.bytes_since_index_entry += at.size as u64;
+    }
+}
+
 /// The state to append to a segment that is whole, and where it ends.
 pub(crate) fn resume(segment: &Arc<Segment>, now: Now) -> Result<(Active, Offset), Error> {
     let mut active = Active::new(segment.clone(), now.wall);
@@ -111,11 +126,67 @@ pub(crate) fn resume(segment: &Arc<Segment>, now: Now) -> Result<(Active, Offset
     let mut end = segment.base();
     let mut scan = segment.scan_tail(segment.size())?;
     while let Some(batch) = segment.step(scan.next_header())? {
-        if batch.max_timestamp > active.max_timestamp.0 {
-            active.max_timestamp = (batch.max_timestamp, batch.last_offset);
-        }
-        active.bytes_since_index_entry += batch.size as u64;
+        active.pass(&batch);
         end = batch.next_offset();
     }
     Ok((active, end))
+}
+
+/// Brings the end of the last segment in order after a crash of the process alone: index entries that were only in its
+/// memory are made again from the headers, and a batch of which only a part was written is cut off. False if something is
+/// there that no interrupted write leaves: the segment must be read.
+pub(super) fn take_over_tail(config: &LogConfig, segment: &Arc<Segment>, now: Now) -> Result<bool, Error> {
+    let size = segment.size();
+    if size == 0 {
+        return Ok(segment.indexes_bytes()? == (0, 0));
+    }
+    let mut active = Active::new(segment.clone(), now.wall);
+    if let Some(entry) = segment.last_time()? {
+        active.max_timestamp = (entry.timestamp, entry.offset);
+    }
+    let indexed = segment.last_indexed()?;
+    let mut scan = segment.scan(indexed.map_or(0, |entry| u64::from(entry.position)).min(size), size)?;
+    let mut last: Option<BatchAt> = None;
+    loop {
+        let at = match scan.next_header().map_err(|source| segment.read_failed(source))? {
+            Step::Batch(at) => at,
+            Step::Bad(bad) if bad.is_torn => break,
+            Step::Bad(_) => return Ok(false),
+            Step::End => break,
+        };
+        let next = last.map_or(segment.base(), |last| last.next_offset());
+        if out_of_place(&at, next, segment.base(), None).is_some() {
+            return Ok(false);
+        }
+        match indexed {
+            // Kafka's entry may stand for a few batches that were written together.
+            Some(entry) if at.last_offset <= entry.offset => active.pass(&at),
+            Some(_) if last.is_none() => return Ok(false),
+            _ => active.note(
+                at.max_timestamp,
+                at.last_offset,
+                at.position,
+                at.size as u64,
+                config.index_interval_bytes,
+            )?,
+        }
+        last = Some(at);
+    }
+    if indexed.is_some() && last.is_none() {
+        return Ok(false);
+    }
+    let (position, end) = last.map_or((0, segment.base()), |last| (last.end(), last.next_offset()));
+    if let Some(last) = last
+        && !matches!(segment.step(segment.scan(last.position, last.end())?.next_whole()), Ok(Some(_)))
+    {
+        return Ok(false);
+    }
+    if position < size {
+        tracing::warn!(
+            segment = %segment.path().display(), position, bytes = size - position,
+            "the end of the segment was being written when the process ended, and is cut off"
+        );
+        segment.truncate(position, end)?;
+    }
+    Ok(true)
 }

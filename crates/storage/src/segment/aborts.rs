@@ -47,6 +47,20 @@ impl Segment {
         Ok(())
     }
 
+    /// Appends those of `aborted` that are younger than what the transaction index has and whose marker is here.
+    pub(crate) fn complete_aborted(&self, aborted: &[AbortedTransaction]) -> Result<(), Error> {
+        if aborted.is_empty() {
+            return Ok(());
+        }
+        let newest = self.aborted()?.last().map(|known| known.last_offset);
+        let is_missing = |transaction: &&AbortedTransaction| {
+            transaction.last_offset >= self.base
+                && newest.is_none_or(|newest| transaction.last_offset > newest)
+        };
+        let missing: Vec<AbortedTransaction> = aborted.iter().filter(is_missing).copied().collect();
+        self.append_aborted(&missing)
+    }
+
     /// Keeps only transactions whose marker is below `end`.
     pub(crate) fn truncate_aborted(&self, end: Offset) -> Result<(), Error> {
         let mut kept = self.aborted()?;

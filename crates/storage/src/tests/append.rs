@@ -219,6 +219,18 @@ fn aborted_transactions_are_indexed_and_recovered() {
     check(&log);
     assert!(log.reader().segment_count() > 3);
     disk.crash(crate::disk::memory::Crash::KeepAll);
+    // A crash of the process between the write of the last marker and that of its entry.
+    let killed = disk.copy();
+    let index = killed
+        .files(Path::new(DATA))
+        .into_iter()
+        .rfind(|path| path.extension() == Some("txnindex".as_ref()))
+        .unwrap();
+    let entries = crate::disk::read_file(&killed, &index).unwrap().unwrap();
+    for missing in [0, 34, 40] {
+        killed.set_content(&index, &entries[..entries.len() - missing]);
+        check(&open(&killed, small_config(), KILLED, now(0)));
+    }
     let mut log = open(&disk, small_config(), CRASHED, now(0));
     check(&log);
     log.set_high_watermark(Offset(80));

@@ -1,12 +1,15 @@
 //! Every state that a crash may leave of a scripted run.
 
-use super::script::{Mode, check, run};
 use std::io::IoSlice;
 
+use super::script::{Mode, check, reopen, run};
 use super::*;
 use crate::directory::FileKind;
 use crate::disk::OpenMode;
+use crate::disk::memory::Crash;
 use crate::disk::recorder::RecorderDisk;
+use crate::incarnation;
+use crate::log_dir::LogDir;
 
 #[test]
 fn every_crash_state_opens_with_all_that_was_durable() {
@@ -17,6 +20,9 @@ fn every_crash_state_opens_with_all_that_was_durable() {
         run(Arc::new(recorder), mode, &mut |durable| marks.mark(durable.0 as u64)).unwrap();
         count += recording.states(torn(), |state| {
             let what = format!("{mode:?}, {} changes, {:?}", state.changes, state.crash);
+            if state.crash == Crash::KeepAll {
+                assert_a_look_is_as_good_as_a_scan(&state.disk, &what);
+            }
             check(&state.disk, Offset(state.mark as i64), &what);
         });
     }
@@ -69,4 +75,29 @@ fn a_crash_in_the_middle_of_a_recovery_leaves_no_hole() {
     });
     println!("{count} crash states of a recovery");
     assert!(count > 20 && shortest < 60, "{count} {shortest}");
+}
+
+/// After a crash of the process alone, the log that is taken over is the one that reading all of it gives.
+fn assert_a_look_is_as_good_as_a_scan(disk: &MemoryDisk, what: &str) {
+    let logs = [true, false].map(|kept| {
+        let disk = disk.copy();
+        if !kept {
+            let _ = disk.remove_file(&Path::new(DATA).join(incarnation::FILE_NAME));
+        }
+        let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
+        reopen(&mut dir).unwrap_or_else(|error| panic!("{what}: {error}"))
+    });
+    let [Some(taken_over), Some(scanned)] = logs else {
+        return assert!(logs.iter().all(Option::is_none), "{what}");
+    };
+    assert_eq!(taken_over.ends(), scanned.ends(), "{what}");
+    // Of older batches than a producer's newest a snapshot knows nothing, as after a clean stop.
+    assert_eq!(taken_over.producers().to_snapshot(), scanned.producers().to_snapshot(), "{what}");
+    assert_eq!(*taken_over.reader().epochs(), *scanned.reader().epochs(), "{what}");
+    let (taken_over, scanned) = (taken_over.reader(), scanned.reader());
+    assert_eq!(read_all(&taken_over, 400), read_all(&scanned, 400), "{what}");
+    for timestamp in 0..35 {
+        let found = [&taken_over, &scanned].map(|log| log.offset_for_timestamp(timestamp).unwrap());
+        assert_eq!(found[0], found[1], "{what}: {timestamp}");
+    }
 }

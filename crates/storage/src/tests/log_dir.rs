@@ -5,9 +5,10 @@ use std::io;
 use base::ids::{BrokerEpoch, DirectoryId, NodeId};
 
 use super::*;
-use crate::directory::DirKind;
+use crate::directory::{DirKind, FileKind};
 use crate::disk::memory::{Crash, Fault};
-use crate::log_dir::LogDir;
+use crate::disk::read_file;
+use crate::log_dir::{LogDir, PartitionDir};
 use crate::meta_properties::MetaProperties;
 
 fn create(dir: &LogDir, name: &str) -> Log {
@@ -128,4 +129,43 @@ fn a_damaged_checkpoint_counts_as_none() {
     }
     let dir = LogDir::open(disk.shared(), DATA).unwrap();
     assert_eq!(dir.recovery(&TopicPartition::new("t", 0)), CRASHED);
+}
+
+#[test]
+fn only_what_was_opened_before_is_taken_over_unread() {
+    let disk = disk();
+    let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
+    dir.begin().unwrap();
+    let mut log = create(&dir, "t");
+    (0..5).for_each(|n| _ = append(&mut log, now(0), batch(&[(n, "0123456789")])).unwrap());
+    let found = dir.partitions().unwrap().remove(0);
+    let path = FileKind::Log.path(&found.path, Offset(0));
+    drop((log, dir));
+    let mut bytes = read_file(&disk, &path).unwrap().unwrap();
+    let damaged_at = bytes.len() / 5 * 2 - 1;
+    bytes[damaged_at] ^= 1;
+    let end = |opened: bool, crash: Crash, kind: DirKind, is_link: bool| {
+        let disk = disk.copy();
+        let dir = LogDir::open(disk.shared(), DATA).unwrap();
+        if opened {
+            dir.opened().unwrap();
+        }
+        drop(dir);
+        disk.set_content(&path, &bytes);
+        [FileKind::OffsetIndex, FileKind::TimeIndex]
+            .iter()
+            .for_each(|kind| disk.set_content(&kind.path(&found.path, Offset(0)), b""));
+        disk.sync_dir(&found.path).unwrap();
+        disk.sync_dir(Path::new(DATA)).unwrap();
+        disk.crash(crash);
+        let mut dir = LogDir::open(disk.shared(), DATA).unwrap();
+        dir.begin().unwrap();
+        let found = PartitionDir { kind, is_link, ..found.clone() };
+        dir.open_log(&found, None, Arc::new(small_config()), now(0)).unwrap().ends().log_end.0
+    };
+    assert_eq!(end(true, Crash::KeepAll, DirKind::Current, false), 5, "only its end is looked at");
+    assert_eq!(end(false, Crash::KeepAll, DirKind::Current, false), 1, "nobody opened it in this life");
+    assert_eq!(end(true, Crash::LoseUnsynced, DirKind::Current, false), 1, "the machine went down");
+    assert_eq!(end(true, Crash::KeepAll, DirKind::Current, true), 1, "it is elsewhere");
+    assert_eq!(end(true, Crash::KeepAll, DirKind::Future, false), 1, "a start does not open it");
 }

@@ -167,6 +167,7 @@ impl World {
         self.disk.crash(Crash::LoseUnsynced);
         let recovery = Recovery {
             clean: true,
+            kept: false,
             recovery_point: checkpoint.recovery_point,
             log_start: checkpoint.log_start.unwrap_or(Offset::ZERO),
             high_watermark: checkpoint.high_watermark,
@@ -189,6 +190,7 @@ impl World {
         let checkpoint = self.checkpoint.as_ref();
         let recovery = Recovery {
             clean: false,
+            kept: crash == Crash::KeepAll && self.draw.below(2) == 0,
             recovery_point: checkpoint.map_or(Offset::ZERO, |it| it.recovery_point),
             log_start: checkpoint.and_then(|it| it.log_start).unwrap_or(Offset::ZERO),
             high_watermark: checkpoint.map_or(Offset::ZERO, |it| it.high_watermark),

@@ -43,6 +43,7 @@ pub(super) fn run(disk: Arc<dyn Disk>, mode: Mode, on_durable: OnDurable<'_>) ->
     dir.format(MetaProperties::new("c", NodeId(1), DirectoryId::LOST))?;
     dir.begin()?;
     let mut log = Log::create(LogSpec { topic_id: Some(TOPIC_ID), ..spec(disk.clone(), config()) }, now(0))?;
+    dir.opened()?;
     append_run(&mut log, mode, 0..12, 'a', on_durable)?;
     dir.write_checkpoints(&[log.checkpoint()])?;
     append_run(&mut log, mode, 12..20, 'a', on_durable)?;
@@ -61,6 +62,7 @@ pub(super) fn run(disk: Arc<dyn Disk>, mode: Mode, on_durable: OnDurable<'_>) ->
 
     let mut dir = LogDir::open(disk.clone(), DATA)?;
     let mut log = reopen(&mut dir)?.expect("a stopped log is there");
+    dir.opened()?;
     append_run(&mut log, mode, 28..31, 'b', on_durable)?;
     log.roll(now(31))?;
     append_run(&mut log, mode, 31..33, 'b', on_durable)?;

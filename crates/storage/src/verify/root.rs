@@ -12,12 +12,14 @@ use crate::clean_shutdown;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use crate::disk::Disk;
 use crate::error::{Error, IoContext};
+use crate::incarnation;
 use crate::log_dir::{LOCK_FILE, LOST_AND_FOUND, REMOTE_INDEX_CACHE};
 use crate::meta_properties::{self, MetaProperties};
 
 /// The first records of the metadata, written when the directory is formatted.
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
-const FILES: [&str; 3] = [LOCK_FILE, clean_shutdown::FILE_NAME, meta_properties::FILE_NAME];
+const FILES: [&str; 4] =
+    [LOCK_FILE, clean_shutdown::FILE_NAME, incarnation::FILE_NAME, meta_properties::FILE_NAME];
 const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, FIRST_DIRTY];
 
 pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<(), Error> {

@@ -108,7 +108,10 @@ impl Tree {
         let id = self.find(dir)?;
         let present = self.names(id)?.present.clone();
         let is_dir = |id: InodeId| matches!(self.inodes[id.0], Inode::Dir(_));
-        Ok(present.into_iter().map(|(name, id)| DirEntry { name, is_dir: is_dir(id) }).collect())
+        Ok(present
+            .into_iter()
+            .map(|(name, id)| DirEntry { name, is_dir: is_dir(id), is_link: false })
+            .collect())
     }
 
     pub(super) fn metadata(&mut self, path: &Path) -> io::Result<Metadata> {

@@ -159,6 +159,7 @@ impl World {
         self.disk.crash(crate::disk::memory::Crash::KeepAll);
         let recovery = Recovery {
             clean,
+            kept: self.time % 2 == 0,
             recovery_point: at.recovery_point,
             log_start: at.log_start.unwrap_or(Offset::ZERO),
             high_watermark: at.high_watermark,
