@@ -230,7 +230,10 @@ impl ControllerNode {
     ///
     /// # Errors
     /// The disk failed.
-    pub fn close(self, now: Now) -> Result<(), Error> {
+    pub fn close(mut self, now: Now) -> Result<(), Error> {
+        if self.snapshots.is_worth_at_stop() {
+            self.snapshot(now)?;
+        }
         self.log.close(now)?;
         Ok(())
     }
@@ -342,13 +345,20 @@ impl ControllerNode {
 
     /// Writes a snapshot when one is due, and lets go of what older ones and the log before them hold.
     fn maintain(&mut self, now: Now) -> Result<(), Error> {
+        if self.snapshots.is_due(now) {
+            self.snapshot(now)?;
+        }
+        self.log.remove_deleted_files(now)?;
+        Ok(())
+    }
+
+    fn snapshot(&mut self, now: Now) -> Result<(), Error> {
         let state = self.shard.committed();
-        if self.snapshots.is_due(now) && self.has_published && state.open_transaction().is_none() {
+        if self.has_published && state.open_transaction().is_none() {
             let image = state.image().clone();
             self.snapshots.write(&image, self.quorum.history(), &self.files, now)?;
             self.snapshots.clean(&mut self.log, &mut self.quorum, &self.files, now)?;
         }
-        self.log.remove_deleted_files(now)?;
         Ok(())
     }
 }

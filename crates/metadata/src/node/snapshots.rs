@@ -1,6 +1,7 @@
 //! When a snapshot of the image is written, and which older ones stay.
 //!
-//! A snapshot is due after so many bytes of records, or after so long if there is any. Older ones go while log and
+//! A snapshot is due after so many bytes of records, or after so long if there is any; and, so that a start has little to
+//! replay, when there are more bytes than a few snapshots take, or some of them at a clean stop. Older ones go while log and
 //! snapshots together are larger than `metadata.max.retention.bytes`, or when they are older than
 //! `metadata.max.retention.ms`; the newest always stays, and the log begins where the oldest that stays ends.
 
@@ -14,6 +15,13 @@ use super::files::{Files, SnapshotFile};
 use crate::error::Error;
 use crate::image::{Image, METADATA_VERSION};
 use crate::version::record_version;
+
+/// A start replays so much without anybody noticing.
+const FEW_BYTES: u64 = 1 << 20;
+/// From so many on a clean stop writes a snapshot.
+const STOP_BYTES: u64 = 64 << 10;
+/// More bytes than a start should replay are taken into a snapshot when they have been there for so long.
+const PATIENCE_MS: i64 = 10_000;
 
 /// The snapshots on disk, and what has happened since the newest.
 pub(super) struct Snapshots {
@@ -58,10 +66,19 @@ impl Snapshots {
         self.bytes_since > 0 && (self.bytes_since >= self.due_bytes || late)
     }
 
-    /// When one is due for its age; never while there is nothing new, or when the interval is 0.
+    /// Whether a clean stop should leave one.
+    pub(super) fn is_worth_at_stop(&self) -> bool {
+        self.bytes_since >= STOP_BYTES.min(self.due_bytes)
+    }
+
+    /// When one is due for the age of the last, or of what is new since: never while there is nothing new.
     pub(super) fn next_timeout(&self) -> Option<MonoTime> {
         let by_age = self.bytes_since > 0 && self.interval_ms > 0;
-        by_age.then(|| self.last_at.plus_ms(self.interval_ms))
+        let by_age = by_age.then(|| self.last_at.plus_ms(self.interval_ms));
+        let by_replay =
+            self.bytes_since >= FEW_BYTES.max(2 * self.files.last().map_or(0, |newest| newest.size));
+        let by_replay = by_replay.then(|| self.last_at.plus_ms(PATIENCE_MS));
+        by_age.into_iter().chain(by_replay).min()
     }
 
     /// Writes a snapshot of a committed image.
