@@ -6,6 +6,7 @@
 //! Invariant: a topic is told to clients only when its logs are there, so the first produce after a CreateTopics finds
 //! its partition; a deleted topic's logs go only after it is no longer told.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use base::config::{Layers, Properties};
-use base::ids::{DirectoryId, PartitionIndex};
+use base::ids::{DirectoryId, PartitionIndex, TopicId};
 use base::time::{MonoTime, Now};
 use base::uuid::Uuid;
 use metadata::delta::Delta;
@@ -41,10 +42,15 @@ pub struct HostedDir {
     pub partitions: usize,
 }
 
+/// Makes logs, each from its specification, and gives them in the same order. Whoever has threads uses them: each log waits
+/// for the disk until its topic's id is noted.
+pub type CreateLogs = Box<dyn Fn(Vec<LogSpec>, Now) -> Vec<Result<Log, storage::Error>> + Send>;
+
 /// Makes and unmakes the partitions of a node.
 pub struct Hosting {
     broker: Arc<Broker>,
     disk: Arc<dyn Disk>,
+    create_logs: CreateLogs,
     dirs: Vec<HostedDir>,
     random: Random,
     /// Directories set aside, and when they are removed; in the order of that time.
@@ -53,12 +59,27 @@ pub struct Hosting {
     found: BTreeMap<TopicPartition, (Log, usize)>,
 }
 
+/// A partition whose log is to be made, in a directory by its number.
+struct NewPartition<'a> {
+    topic: &'a Topic,
+    index: PartitionIndex,
+    dir: usize,
+    config: Arc<LogConfig>,
+}
+
 impl Hosting {
-    /// Hosts nothing yet.
+    /// Hosts nothing yet. Logs are made one after the other.
     pub fn new(broker: Arc<Broker>, disk: Arc<dyn Disk>, dirs: Vec<HostedDir>, random: Random) -> Self {
         assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
         broker.set_log_dirs(dirs.iter().map(|dir| dir.path.clone()).collect());
-        Self { broker, disk, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
+        let create_logs: CreateLogs =
+            Box::new(|specs, now| specs.into_iter().map(|spec| Log::create(spec, now)).collect());
+        Self { broker, disk, create_logs, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
+    }
+
+    /// Logs are made this way.
+    pub fn create_logs_with(&mut self, create_logs: CreateLogs) {
+        self.create_logs = create_logs;
     }
 
     /// Takes a log that was found in directory number `dir` at the start. The first publication says whose it is.
@@ -69,16 +90,23 @@ impl Hosting {
     /// The metadata changed.
     pub fn publish(&mut self, image: Arc<Image>, delta: &Delta, now: Now) {
         self.follow_broker_configs(&image, delta);
+        let mut new = Vec::new();
         for id in &delta.topics_created {
             let Some(topic) = image.topic_by_id(*id) else { continue };
+            let config = OnceCell::new();
             for index in topic.partitions.keys() {
-                self.host(&image, topic, *index, now);
+                new.extend(self.host(&image, topic, *index, &config, now));
             }
         }
+        let mut config = (TopicId::ZERO, OnceCell::new());
         for (id, index) in &delta.partitions_changed {
             let Some(topic) = image.topic_by_id(*id) else { continue };
-            self.host(&image, topic, *index, now);
+            if config.0 != *id {
+                config = (*id, OnceCell::new());
+            }
+            new.extend(self.host(&image, topic, *index, &config.1, now));
         }
+        self.create(new, now);
         for resource in &delta.configs_changed {
             if resource.kind == ResourceType::Topic
                 && let Some(topic) = image.topic_by_name(&resource.name)
@@ -137,37 +165,65 @@ impl Hosting {
         partition.replicas.contains(&self.broker.node())
     }
 
-    /// Makes the log of a partition that belongs here and is not, or tells its shard who leads now.
-    fn host(&mut self, image: &Image, topic: &Topic, index: PartitionIndex, now: Now) {
-        let Some(partition) = topic.partition(index).filter(|partition| self.is_here(partition)) else {
-            return;
-        };
+    /// Takes the log of a partition that belongs here, or tells its shard who leads now. If there is no log, one is to be
+    /// made. `config` keeps the topic's for its other partitions.
+    fn host<'a>(
+        &mut self,
+        image: &Image,
+        topic: &'a Topic,
+        index: PartitionIndex,
+        config: &OnceCell<Arc<LogConfig>>,
+        now: Now,
+    ) -> Option<NewPartition<'a>> {
+        let partition = topic.partition(index).filter(|partition| self.is_here(partition))?;
         // One whose disk failed stays as it is: a new log in its place would hide what it holds.
         if let Some(handle) = self.broker.hosted(topic.id, index) {
             handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
-            return;
+            return None;
         }
-        let config = self.config_of(image, topic);
+        let config = config.get_or_init(|| Arc::new(self.config_of(image, topic))).clone();
         let name = TopicPartition::new(topic.name.as_ref(), index.0);
         if let Some((mut log, dir)) = self.take_found(&name, topic) {
-            log.update_config(Arc::new(config.clone()));
-            return self.adopt(log, dir, topic, index, config);
+            log.update_config(config.clone());
+            if let Err(error) = log.assign_topic_id(topic.id) {
+                // It is offline from here on, and says so to whoever writes.
+                tracing::error!(partition = %name, %error, "its topic's id cannot be noted");
+            }
+            self.adopt(log, NewPartition { topic, index, dir, config });
+            return None;
         }
         if let Some((stray, _)) = self.found.remove(&name) {
             tracing::warn!(partition = %name, "a log of an earlier topic of this name is set aside");
             self.set_aside(&name, &stray.reader(), DirKind::Stray, now);
         }
         let dir = self.place(partition.directory(self.broker.node()));
-        let spec = LogSpec {
-            disk: self.disk.clone(),
-            dir: self.dirs[dir].path.join(name.dir_name()),
-            topic_partition: name.clone(),
-            topic_id: Some(topic.id),
-            config: Arc::new(config.clone()),
+        // It counts from now on, so that the next one finds another place.
+        self.dirs[dir].partitions += 1;
+        Some(NewPartition { topic, index, dir, config })
+    }
+
+    /// Makes logs.
+    fn create(&mut self, new: Vec<NewPartition<'_>>, now: Now) {
+        let spec = |new: &NewPartition<'_>| {
+            let topic_partition = TopicPartition::new(new.topic.name.as_ref(), new.index.0);
+            LogSpec {
+                disk: self.disk.clone(),
+                dir: self.dirs[new.dir].path.join(topic_partition.dir_name()),
+                topic_partition,
+                topic_id: Some(new.topic.id),
+                config: new.config.clone(),
+            }
         };
-        match Log::create(spec, now) {
-            Ok(log) => self.adopt(log, dir, topic, index, config),
-            Err(error) => tracing::error!(partition = %name, %error, "a partition cannot be made"),
+        let created = (self.create_logs)(new.iter().map(spec).collect(), now);
+        for (new, created) in new.into_iter().zip(created) {
+            self.dirs[new.dir].partitions -= 1;
+            match created {
+                Ok(log) => self.adopt(log, new),
+                Err(error) => {
+                    let (topic, partition) = (&new.topic.name, new.index);
+                    tracing::error!(%topic, %partition, %error, "a partition cannot be made");
+                }
+            }
         }
     }
 
@@ -195,7 +251,8 @@ impl Hosting {
         named.or_else(fewest).expect("a node has a log directory")
     }
 
-    fn adopt(&mut self, log: Log, dir: usize, topic: &Topic, index: PartitionIndex, config: LogConfig) {
+    fn adopt(&mut self, log: Log, new: NewPartition<'_>) {
+        let NewPartition { topic, index, dir, config } = new;
         let dir = &mut self.dirs[dir];
         dir.partitions += 1;
         let place = topic.id.0.as_u128() as usize ^ index.0 as usize;
@@ -204,7 +261,7 @@ impl Hosting {
         let epoch = topic.partition(index).map(|partition| partition.leader_epoch).unwrap_or_default();
         let reader = log.reader();
         let shared = Arc::new(PartitionShared::new(topic.id, topic.name.clone(), index, epoch, reader));
-        let adopt = Adopt { slot, log, shared: shared.clone(), config: Arc::new(config) };
+        let adopt = Adopt { slot, log, shared: shared.clone(), config };
         shard.submit_one(Op::Adopt(Box::new(adopt)));
         self.broker.insert_partition(PartitionHandle { shard, slot, shared });
     }

@@ -4,8 +4,8 @@
 //!  configuration ─► sockets bound ─► directories locked, formatted, logs opened ─► shards, controller
 //!                ─► registered and unfenced ─► serving ─► SIGTERM ─► sockets closed ─► logs closed ─► marked as clean
 //! ```
-//! Invariant: a node that could not start changes nothing but what it formatted; a node that stopped on request leaves
-//! every directory marked as cleanly stopped.
+//! Invariant: a node that could not start changes nothing but what it formatted, the clean mark and what a crash left; a
+//! node that stopped on request leaves every directory marked as cleanly stopped.
 
 mod cleaner;
 mod controller;

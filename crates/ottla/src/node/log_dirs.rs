@@ -11,11 +11,11 @@ use broker::broker::{Broker, LogDirFacts};
 use storage::config::LogConfig;
 use storage::directory::DirKind;
 use storage::disk::Disk;
-use storage::log::{Checkpoint, Log};
+use storage::log::{Checkpoint, Log, LogSpec};
 use storage::log_dir::{LogDir, PartitionDir};
 
-/// Logs that are closed at a time: they wait for the disk, which makes one trip for several.
-const CLOSING_THREADS: usize = 8;
+/// Logs that are made or closed at a time: they wait for the disk, which makes one trip for several.
+const DISK_THREADS: usize = 8;
 
 /// The directories that a node holds.
 pub struct LogDirs {
@@ -113,6 +113,7 @@ impl LogDirs {
             for log in open_all(dir, current, threads, config, now) {
                 found.push((log?, index));
             }
+            dir.opened().map_err(|error| error.to_string())?;
         }
         Ok(found)
     }
@@ -149,7 +150,7 @@ impl LogDirs {
             let parent = log.dir().parent().map(Path::to_owned).unwrap_or_default();
             (parent, log.close(now))
         };
-        for (parent, checkpoint) in on_threads(CLOSING_THREADS, logs, close) {
+        for (parent, checkpoint) in on_threads(DISK_THREADS, logs, close) {
             let all = closed.entry(parent).or_insert_with(|| Ok(Vec::new()));
             match (checkpoint, &mut *all) {
                 (Ok(checkpoint), Ok(checkpoints)) => checkpoints.push(checkpoint),
@@ -168,6 +169,14 @@ impl LogDirs {
             }
         }
     }
+}
+
+/// Makes logs, several at a time, and gives them in the order of their specifications.
+pub fn create_logs(specs: Vec<LogSpec>, now: Now) -> Vec<Result<Log, storage::Error>> {
+    let numbered = specs.into_iter().enumerate().collect();
+    let mut logs = on_threads(DISK_THREADS, numbered, |(number, spec)| (number, Log::create(spec, now)));
+    logs.sort_unstable_by_key(|(number, _)| *number);
+    logs.into_iter().map(|(_, log)| log).collect()
 }
 
 /// Where a directory is and how full its file system.
@@ -222,6 +231,9 @@ fn open_all(
 /// Does `work` on every item, on so many threads; the order of the results is any.
 fn on_threads<T: Send, R: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.clamp(1, items.len().max(1));
+    if threads == 1 {
+        return items.into_iter().map(work).collect();
+    }
     let items = Mutex::new(items.into_iter());
     let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     let run = || std::iter::from_fn(next).map(&work).collect::<Vec<R>>();

@@ -79,7 +79,18 @@ impl Node {
             LogDirs::open(&disk, &config, |dirs| format_what_is_empty(dirs, &config, clock.now()))?;
         let parking = Parking::default();
         let handle = Arc::new(ControllerHandle::new(parking.waker()));
-        let node = controller_node(&disk, &config, &dirs, clock.now())?;
+        let recovering = usize::try_from(config.broker.num_recovery_threads_per_data_dir).unwrap_or(1);
+        let of_controller = controller_settings(&config, &dirs)?;
+        // The metadata and the logs have nothing to do with each other until the first publication.
+        let (node, logs) = std::thread::scope(|scope| {
+            let open =
+                || ControllerNode::open(disk.clone(), of_controller, clock.now(), Box::new(SystemRandom));
+            let opening = scope.spawn(open);
+            let logs = dirs.open_logs(recovering, &Arc::default(), clock.now());
+            (opening.join().unwrap_or_else(|_| std::process::abort()), logs)
+        });
+        let (node, logs) = (node.map_err(|error| error.to_string())?, logs?);
+        tracing::debug!(logs = logs.len(), "opened");
         let broker = Arc::new(Broker::new(
             config.node_id,
             Arc::new(config.broker.clone()),
@@ -98,8 +109,8 @@ impl Node {
             shards.push(running);
         }
         let mut hosting = Hosting::new(broker.clone(), disk.clone(), hosted, SystemRandom::shared());
-        let recovering = usize::try_from(config.broker.num_recovery_threads_per_data_dir).unwrap_or(1);
-        for (log, dir) in dirs.open_logs(recovering, &Arc::default(), clock.now())? {
+        hosting.create_logs_with(Box::new(log_dirs::create_logs));
+        for (log, dir) in logs {
             hosting.found(log, dir);
         }
         let dirs = Arc::new(dirs);
@@ -278,19 +289,14 @@ fn format_what_is_empty(dirs: &mut [LogDir], config: &NodeConfig, now: Now) -> R
     Ok(())
 }
 
-/// The controller of this node, on the metadata log in its directory.
-fn controller_node(
-    disk: &Arc<dyn Disk>,
-    config: &NodeConfig,
-    dirs: &LogDirs,
-    now: Now,
-) -> Result<ControllerNode, String> {
+/// What the controller of this node is, with the metadata log in its directory.
+fn controller_settings(config: &NodeConfig, dirs: &LogDirs) -> Result<NodeSettings, String> {
     let metadata_dir = PathBuf::from(&config.metadata_log_dir);
     let directory_id = dirs
         .id_of(&metadata_dir)
         .ok_or_else(|| format!("metadata.log.dir={} must be one of log.dirs", config.metadata_log_dir))?;
     let broker = &config.broker;
-    let settings = NodeSettings {
+    Ok(NodeSettings {
         node_id: config.node_id,
         cluster_id: dirs.cluster_id().to_owned(),
         metadata_dir,
@@ -310,9 +316,7 @@ fn controller_node(
         snapshot_interval_ms: broker.metadata_log_max_snapshot_interval_ms,
         retention_bytes: broker.metadata_max_retention_bytes,
         retention_ms: broker.metadata_max_retention_ms,
-    };
-    ControllerNode::open(disk.clone(), settings, now, Box::new(SystemRandom))
-        .map_err(|error| error.to_string())
+    })
 }
 
 /// The voters of `controller.quorum.voters`; `None` when the metadata log holds them.
