@@ -29,6 +29,8 @@ pub enum Command {
     EndToEnd(EndToEndArguments),
     /// From the start of an empty node to the ack of its first produce.
     Start(StartArguments),
+    /// Starts, clean and after kill -9, of a broker that holds much, and the table of goals.
+    Starts(StartsArguments),
     /// Memory and CPU of a process that has nothing to do.
     Idle(IdleArguments),
     /// Two brokers and the machine's limit by turns, and the table of goals.
@@ -111,6 +113,35 @@ pub struct StartArguments {
     #[arg(long, default_value_t = 5)]
     pub passes: u32,
     /// Where the directories are made.
+    #[arg(long, default_value = "target/bench-data")]
+    pub dir: PathBuf,
+}
+
+/// `bench starts`
+#[derive(Debug, Args)]
+pub struct StartsArguments {
+    /// The one that is judged, in the forms of `bench compare`.
+    #[arg(long)]
+    pub a: Contender,
+    /// The one it is compared with, in the same forms.
+    #[arg(long)]
+    pub b: Option<Contender>,
+    /// Starts of each kind.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Partitions, 1,000 to a topic.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(i32).range(1..=200_000))]
+    pub partitions: i32,
+    /// Nothing is written to the partitions before the starts; else each gets a batch.
+    #[arg(long)]
+    pub empty: bool,
+    /// Megabytes in ten partitions when the process is killed under load; 0 leaves this out.
+    #[arg(long, default_value_t = 4000)]
+    pub load_mb: u64,
+    /// Without the starts of many partitions.
+    #[arg(long)]
+    pub only_load: bool,
+    /// Where data directories are made.
     #[arg(long, default_value = "target/bench-data")]
     pub dir: PathBuf,
 }

@@ -15,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::stop::Stop;
+use base::uuid::Uuid;
+
 use crate::batch;
 use crate::control::Control;
 use crate::error::{Error, Result, Tried};
@@ -92,23 +94,38 @@ impl Contender {
             fs::remove_dir_all(dir).tried(|| format!("empty {}", dir.display()))?;
         }
         fs::create_dir_all(dir).tried(|| format!("make {}", dir.display()))?;
-        let dir = dir.canonicalize().tried(|| format!("find {}", dir.display()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        self.launch(dir, address, |control| control.create_topic("first", 1, &[]).map(|topic| (topic, 0)))
+    }
+
+    /// Starts the broker on what an earlier one left in `dir`, at the same address, and waits for the ack of a produce of
+    /// one record to a partition that is there.
+    pub fn start_again(&self, dir: &Path, address: SocketAddr, partition: (Uuid, i32)) -> Result<Broker> {
+        self.launch(dir, address, |_| Ok(partition))
+    }
+
+    fn launch(
+        &self,
+        dir: &Path,
+        address: SocketAddr,
+        partition: impl FnOnce(&mut Control) -> Result<(Uuid, i32)>,
+    ) -> Result<Broker> {
+        let dir = dir.canonicalize().tried(|| format!("find {}", dir.display()))?;
         let mut command = self.command(&dir, address.port())?;
         let batch = batch::prebuilt(1, VALUE_SIZE);
 
         let begin = Instant::now();
         let child = command.spawn().tried(|| format!("start {:?}", command.get_program()))?;
         let mut stop = Stop::of(child, &self.launch, &dir)?;
-        let mut control =
-            Control::connect_when_up(address, || is_coming(&mut stop, &self.launch)).map_err(|error| {
+        let mut control = Control::connect_when_up(address, || is_coming(&mut stop, &self.launch, &dir))
+            .map_err(|error| {
                 Error::Usage(format!("{} does not come up ({error}); {}", self.name, last_words(&dir)))
             })?;
-        let topic = control.create_topic("first", 1, &[])?;
-        control.produce(topic, 0, &batch)?;
+        let (topic, index) = partition(&mut control)?;
+        control.produce(topic, index, &batch)?;
         let first_ack = begin.elapsed();
 
-        let process = process_of(&mut stop, &self.launch, &dir.join(PRINTED))?;
+        let process = process_of(&mut stop, &self.launch, &dir)?;
         Ok(Broker { name: self.name.clone(), address, process, dir, first_ack, _stop: stop })
     }
 
@@ -147,6 +164,23 @@ impl Contender {
 }
 
 impl Broker {
+    /// Stops it as its operator would; how long that took.
+    pub fn stop(self) -> Duration {
+        let begin = Instant::now();
+        drop(self);
+        begin.elapsed()
+    }
+
+    /// Ends its process at once, whatever it does.
+    pub fn kill(self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Bytes of the logs of a topic.
+    pub fn log_bytes(&self, topic: &str) -> u64 {
+        log_bytes(&self.dir, topic, false, 3)
+    }
+
     /// Waits until nothing of a deleted topic is left in the broker's directory: ten seconds at most.
     pub fn await_deletion(&self, topic: &str) {
         let begin = Instant::now();
@@ -162,19 +196,30 @@ impl Broker {
     }
 }
 
-/// Whether what was started may still come up. The script of an oracle ends well when its broker listens.
-fn is_coming(stop: &mut Stop, launch: &Launch) -> bool {
+/// Whether what was started may still come up. The script of an oracle ends when its broker listens, or when it has lost
+/// patience with one that still starts.
+fn is_coming(stop: &mut Stop, launch: &Launch, dir: &Path) -> bool {
     let ended = stop.child().try_wait().ok().flatten();
-    ended.is_none_or(|status| matches!(launch, Launch::Oracle(_)) && status.success())
+    ended.is_none_or(|status| {
+        matches!(launch, Launch::Oracle(_))
+            && (status.success() || noted_process(dir).is_some_and(Process::is_alive))
+    })
 }
 
 /// The process of a broker that listens.
-fn process_of(stop: &mut Stop, launch: &Launch, printed: &Path) -> Result<Process> {
+fn process_of(stop: &mut Stop, launch: &Launch, dir: &Path) -> Result<Process> {
     let Launch::Oracle(script) = launch else { return Ok(Process(stop.child().id())) };
     stop.child().wait().tried(|| format!("wait for {}", script.display()))?;
-    let text = fs::read_to_string(printed).tried(|| format!("read {}", printed.display()))?;
-    let id = text.split_whitespace().last().and_then(|word| word.parse().ok());
-    id.map(Process).ok_or_else(|| Error::Usage(format!("{} printed no process id", script.display())))
+    let printed = dir.join(PRINTED);
+    let text = fs::read_to_string(&printed).tried(|| format!("read {}", printed.display()))?;
+    let id = text.split_whitespace().last().and_then(|word| word.parse().ok()).map(Process);
+    let silent = || Error::Usage(format!("{} printed no process id", script.display()));
+    id.or_else(|| noted_process(dir)).ok_or_else(silent)
+}
+
+/// The process id that a script may leave in its directory.
+fn noted_process(dir: &Path) -> Option<Process> {
+    fs::read_to_string(dir.join("pid")).ok()?.trim().parse().ok().map(Process)
 }
 
 /// A combined node of a cluster of one, as Kafka's own configuration says it.
@@ -219,6 +264,24 @@ fn free_port() -> Result<u16> {
         }
     }
     Err(Error::Usage("no free port".to_owned()))
+}
+
+/// Bytes of the segments below `dir` that are in a directory named after the topic.
+fn log_bytes(dir: &Path, topic: &str, inside: bool, depth: u32) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let of_entry = |entry: fs::DirEntry| {
+        let (name, path) = (entry.file_name(), entry.path());
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth > 1 => {
+                log_bytes(&path, topic, name.to_string_lossy().starts_with(topic), depth - 1)
+            }
+            Ok(kind) if kind.is_file() && inside && path.extension().is_some_and(|it| it == "log") => {
+                entry.metadata().map_or(0, |found| found.len())
+            }
+            _ => 0,
+        }
+    };
+    entries.flatten().map(of_entry).sum()
 }
 
 /// Whether some directory below `dir` has a name that begins with `topic`.

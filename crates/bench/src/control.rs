@@ -13,8 +13,8 @@ use crate::frames;
 
 /// No answer to a control request is longer.
 const ANSWER_MAX: usize = 1 << 20;
-/// A broker that does not answer for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A broker that does not answer for so long is given up: Apache Kafka needs more than a minute for thousands of logs.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two tries of what the broker refuses only for now.
 const RETRY: Duration = Duration::from_micros(500);
 

@@ -19,3 +19,4 @@ pub mod histogram;
 pub mod limit;
 pub mod load;
 pub mod process;
+pub mod starts;

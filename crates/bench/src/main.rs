@@ -11,6 +11,7 @@ use bench::error::{Result, Tried};
 use bench::limit::Server;
 use bench::load::Load;
 use bench::process::{MachineTime, Process};
+use bench::starts;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Command::Fetch(arguments) => passes(&arguments.load(), &arguments.target),
         Command::EndToEnd(arguments) => passes(&arguments.load(), &arguments.target),
         Command::Start(arguments) => start(&arguments),
+        Command::Starts(arguments) => starts::starts(&arguments).map(|report| print!("{report}")),
         Command::Idle(arguments) => idle(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments).map(|report| print!("{report}")),
         Command::Limit(arguments) => limit(&arguments),

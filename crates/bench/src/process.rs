@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
 use crate::error::{Error, Result, Tried};
 
 /// A process, by its id.
@@ -58,6 +60,27 @@ impl Process {
         let status = self.read("status")?;
         let field = |name| status_bytes(&status, name).ok_or_else(|| self.strange("status"));
         Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
+    }
+
+    /// Its open descriptors.
+    pub fn descriptors(self) -> Result<usize> {
+        let folder = format!("/proc/{}/fd", self.0);
+        Ok(fs::read_dir(&folder).tried(|| folder)?.count())
+    }
+
+    /// Whether it has not ended.
+    pub fn is_alive(self) -> bool {
+        self.pid().is_some_and(|pid| test_kill_process(pid).is_ok())
+    }
+
+    /// Ends it at once.
+    pub fn kill(self) -> Result<()> {
+        let pid = self.pid().ok_or_else(|| Error::Usage(format!("{} is no process id", self.0)))?;
+        kill_process(pid, Signal::KILL).tried(|| format!("kill {}", self.0))
+    }
+
+    fn pid(self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.0).ok()?)
     }
 
     fn read(self, file: &str) -> Result<String> {
@@ -149,6 +172,7 @@ mod tests {
         let memory = Process::own().memory().unwrap();
         assert!(memory.resident > 0 && memory.peak >= memory.resident);
         Process::own().cpu().unwrap();
+        assert!(Process::own().is_alive() && Process::own().descriptors().unwrap() > 2);
         assert!(Process::own().cpu_of_living_threads().unwrap() > Duration::ZERO);
     }
 }

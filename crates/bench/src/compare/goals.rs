@@ -121,6 +121,20 @@ impl Bound {
 
 /// Start of an empty node to the ack of its first produce, in milliseconds.
 pub const START: (Bound, Bound) = (Bound::AtMost(50.0), Bound::AtMost(20.0));
+/// Start of a node with 10,000 partitions that was stopped cleanly, to the ack of its first produce, in milliseconds.
+pub const CLEAN_START: (Bound, Bound) = (Bound::AtMost(500.0), Bound::AtMost(150.0));
+/// The same after `kill -9`.
+pub const KILLED_START: (Bound, Bound) = (Bound::AtMost(1000.0), Bound::AtMost(300.0));
+/// The same after `kill -9` under load, with 4 GB in 10 partitions.
+pub const LOADED_START: (Bound, Bound) = (Bound::AtMost(700.0), Bound::AtMost(50.0));
+/// Resident memory of an idle node with 10,000 partitions, in MiB.
+pub const PARTITIONS_MEMORY: (Bound, Bound) = (Bound::AtMost(80.0), Bound::AtMost(40.0));
+/// Its open descriptors.
+pub const PARTITIONS_DESCRIPTORS: (Bound, Bound) = (Bound::AtMost(2000.0), Bound::AtMost(200.0));
+/// Its clean stop, in milliseconds.
+pub const STOP: (Bound, Bound) = (Bound::AtMost(10_000.0), Bound::AtMost(2000.0));
+/// 1,000 partitions made, until the last of them takes a batch, in milliseconds.
+pub const CREATION: (Bound, Bound) = (Bound::AtMost(2000.0), Bound::AtMost(500.0));
 /// Resident memory of an idle node, in MiB.
 pub const IDLE_MEMORY: (Bound, Bound) = (Bound::AtMost(20.0), Bound::AtMost(15.0));
 /// Resident memory after all loads, in MiB.

@@ -120,6 +120,9 @@ impl fmt::Display for Report {
                 line.verdict()
             )?;
         }
+        if self.conditions.is_empty() {
+            return Ok(());
+        }
         writeln!(f, "\nThe conditions, medians: latencies in ms; generator and others in cores.\n")?;
         writeln!(
             f,
