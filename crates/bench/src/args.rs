@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::broker::Contender;
-use crate::load::{EndToEnd, Fetch, Load, Produce};
+use crate::load::{EndToEnd, Extent, Fetch, Load, Produce};
 
 /// Measures brokers against each other and against the machine.
 #[derive(Debug, Parser)]
@@ -192,7 +192,7 @@ pub struct CompareArguments {
     /// How often the judged one is started on an empty directory.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub starts: u32,
-    /// Only these loads, by the names the table gives them.
+    /// Only these loads, by name; those of the log (cold-fetch, cold-beside, compaction, retention) run only so.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Without the machine's limit.
@@ -222,7 +222,7 @@ impl FetchArguments {
     /// The load that is asked for.
     pub fn load(&self) -> Load {
         let log_bytes = self.log_mb * 1_000_000;
-        Load::Fetch(Fetch { log_bytes, records: self.records, duration: self.target.seconds })
+        Load::Fetch(Fetch { log_bytes, records: self.records, extent: Extent::Again(self.target.seconds) })
     }
 }
 
@@ -273,8 +273,9 @@ mod tests {
                     load.durable,
                     load.duration
                 ),
-                Load::Fetch(load) => format!("{} of {} {:?}", load.log_bytes, load.records, load.duration),
+                Load::Fetch(load) => format!("{} of {} {:?}", load.log_bytes, load.records, load.extent),
                 Load::EndToEnd(load) => format!("{}/s {:?}", load.rate, load.duration),
+                other => panic!("{line}: {other:?}"),
             };
             assert_eq!(found, expect, "{line}");
         };
@@ -283,7 +284,7 @@ mod tests {
             "produce --records 1 --connections 32 --partitions 4 --durable --seconds 0.5",
             "1×32×5 on 4 true 500ms",
         );
-        check("fetch --log-mb 64", "64000000 of 128 3s");
+        check("fetch --log-mb 64", "64000000 of 128 Again(3s)");
         check("end-to-end --rate 500 --seconds 2", "500/s 2s");
     }
 

@@ -4,6 +4,7 @@
 //! program. Invariant: what was started here is stopped when its [`Broker`] goes, also after an error and
 //! when this program is killed.
 
+pub mod files;
 mod stop;
 
 use std::fs::{self, File};
@@ -14,9 +15,9 @@ use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::stop::Stop;
 use base::uuid::Uuid;
 
+use self::stop::Stop;
 use crate::batch;
 use crate::control::Control;
 use crate::error::{Error, Result, Tried};
@@ -35,6 +36,8 @@ pub struct Contender {
     pub name: String,
     /// How it is started.
     pub launch: Launch,
+    /// Broker configs beside the usual ones.
+    pub settings: Vec<(String, String)>,
 }
 
 /// How a broker is started.
@@ -43,7 +46,7 @@ pub enum Launch {
     /// A program with arguments that stays in the foreground. `{dir}`, `{port}` and `{properties}` (a file for a
     /// combined node) are filled in.
     Command(Vec<String>),
-    /// A script that is called `SCRIPT start DIR PORT`, prints a process id when the broker listens, and stops it on
+    /// A script that is called `SCRIPT start DIR PORT KEY=VALUE…`, prints a process id when the broker listens, and stops it on
     /// `SCRIPT stop DIR`.
     Oracle(PathBuf),
     /// This program's bare loop.
@@ -78,14 +81,14 @@ impl FromStr for Contender {
             Some(script) => Launch::Oracle(script.into()),
             None => Launch::Command(command_words(how)),
         };
-        Ok(Self { name: name.to_owned(), launch })
+        Ok(Self { name: name.to_owned(), launch, settings: Vec::new() })
     }
 }
 
 impl Contender {
     /// The bare loop.
     pub fn limit() -> Self {
-        Self { name: "limit".to_owned(), launch: Launch::Limit }
+        Self { name: "limit".to_owned(), launch: Launch::Limit, settings: Vec::new() }
     }
 
     /// Starts the broker on an empty directory `dir`, which is made, and waits for the ack of a first produce of one record.
@@ -134,7 +137,7 @@ impl Contender {
             Launch::Command(words) => {
                 let properties = dir.join("server.properties");
                 let data = dir.join("data");
-                let text = properties_text(port, &data);
+                let text = properties_text(port, &data) + &self.settings_text();
                 fs::write(&properties, text).tried(|| format!("write {}", properties.display()))?;
                 let fill = |word: &String| {
                     word.replace("{dir}", &data.to_string_lossy())
@@ -148,6 +151,7 @@ impl Contender {
             Launch::Oracle(script) => {
                 let mut command = Command::new(script);
                 command.arg("start").arg(dir).arg(port.to_string()).stdin(Stdio::null());
+                command.args(self.settings.iter().map(|(key, value)| format!("{key}={value}")));
                 command
             }
             Launch::Limit => {
@@ -160,6 +164,10 @@ impl Contender {
         let log = |name: &str| File::create(dir.join(name)).tried(|| format!("write in {}", dir.display()));
         command.stdout(log(PRINTED)?).stderr(log(ERRORS)?);
         Ok(command)
+    }
+
+    fn settings_text(&self) -> String {
+        self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 }
 
@@ -178,7 +186,7 @@ impl Broker {
 
     /// Bytes of the logs of a topic.
     pub fn log_bytes(&self, topic: &str) -> u64 {
-        log_bytes(&self.dir, topic, false, 3)
+        files::log_bytes(&self.dir, topic)
     }
 
     /// Waits until nothing of a deleted topic is left in the broker's directory: ten seconds at most.
@@ -193,6 +201,18 @@ impl Broker {
     pub fn quiet_disk(&self) -> Result<()> {
         let dir = File::open(&self.dir).tried(|| format!("open {}", self.dir.display()))?;
         rustix::fs::syncfs(dir).tried(|| "syncfs".to_owned())
+    }
+
+    /// Has the kernel forget the contents of its files, which must be on the disk, see [`Broker::quiet_disk`].
+    pub fn drop_pages(&self) -> Result<()> {
+        files::drop_pages(&self.dir).tried(|| format!("drop the pages of {}", self.dir.display()))
+    }
+
+    /// Reads the segments of a topic from start to end; how long that takes.
+    pub fn read_raw(&self, topic: &str) -> Result<Duration> {
+        let begin = Instant::now();
+        files::read_raw(&self.dir, topic).tried(|| format!("read the segments of {topic}"))?;
+        Ok(begin.elapsed())
     }
 }
 
@@ -266,24 +286,6 @@ fn free_port() -> Result<u16> {
     Err(Error::Usage("no free port".to_owned()))
 }
 
-/// Bytes of the segments below `dir` that are in a directory named after the topic.
-fn log_bytes(dir: &Path, topic: &str, inside: bool, depth: u32) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    let of_entry = |entry: fs::DirEntry| {
-        let (name, path) = (entry.file_name(), entry.path());
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth > 1 => {
-                log_bytes(&path, topic, name.to_string_lossy().starts_with(topic), depth - 1)
-            }
-            Ok(kind) if kind.is_file() && inside && path.extension().is_some_and(|it| it == "log") => {
-                entry.metadata().map_or(0, |found| found.len())
-            }
-            _ => 0,
-        }
-    };
-    entries.flatten().map(of_entry).sum()
-}
-
 /// Whether some directory below `dir` has a name that begins with `topic`.
 fn holds(dir: &Path, topic: &str, depth: u32) -> bool {
     let Ok(entries) = fs::read_dir(dir) else { return false };
@@ -300,7 +302,8 @@ mod tests {
     #[test]
     fn a_contender_is_a_name_and_how_to_start_it() {
         let check = |text: &str, expect: Option<(&str, Launch)>| {
-            let expect = expect.map(|(name, launch)| Contender { name: name.to_owned(), launch });
+            let settings = Vec::new();
+            let expect = expect.map(|(name, launch)| Contender { name: name.to_owned(), launch, settings });
             assert_eq!(text.parse::<Contender>().ok(), expect, "{text}");
         };
         let words = |words: &[&str]| Launch::Command(words.iter().map(|word| (*word).to_owned()).collect());
@@ -310,5 +313,13 @@ mod tests {
         check("./ottla", None);
         check("=x", None);
         check("a= ", None);
+    }
+
+    #[test]
+    fn settings_are_lines_of_a_properties_file() {
+        let mut contender: Contender = "a=x".parse().expect("a contender");
+        assert_eq!(contender.settings_text(), "");
+        contender.settings = vec![("a.b".into(), "1".into()), ("c".into(), "2".into())];
+        assert_eq!(contender.settings_text(), "a.b=1\nc=2\n");
     }
 }

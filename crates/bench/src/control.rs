@@ -65,6 +65,11 @@ impl Control {
         frames::deleted_topic(self.call(&frames::delete_topic(name))?)
     }
 
+    /// Sets configs of a topic.
+    pub fn alter_topic(&mut self, name: &str, settings: &[(&str, &str)]) -> Result<()> {
+        frames::altered_topic(self.call(&frames::alter_topic(name, settings))?)
+    }
+
     /// Writes one batch and gives back its base offset; while the partition has no leader yet, again.
     pub fn produce(&mut self, topic: Uuid, partition: i32, batch: &[u8]) -> Result<i64> {
         let frame = frames::produce(topic, partition, batch);

@@ -27,6 +27,8 @@ pub const FETCH: i16 = 1;
 pub const CREATE_TOPICS: i16 = 19;
 /// DeleteTopics's API key.
 pub const DELETE_TOPICS: i16 = 20;
+/// IncrementalAlterConfigs's API key.
+pub const INCREMENTAL_ALTER_CONFIGS: i16 = 44;
 
 /// Position of the correlation id in a frame of either direction's request.
 pub const CORRELATION_AT: usize = 8;
@@ -128,6 +130,33 @@ pub fn deleted_topic(answer: Bytes) -> Result<()> {
     reader.compact_nullable_string()?;
     reader.uuid()?;
     refuse("DeleteTopics", reader.i16()?)
+}
+
+/// Sets configs of a topic.
+pub fn alter_topic(name: &str, settings: &[(&str, &str)]) -> Vec<u8> {
+    let mut frame = header(INCREMENTAL_ALTER_CONFIGS, 1);
+    frame.put_uvarint(2); // one resource
+    frame.put_i8(2); // a topic
+    put_text(&mut frame, name);
+    frame.put_uvarint(settings.len() as u32 + 1);
+    for (key, value) in settings {
+        put_text(&mut frame, key);
+        frame.put_i8(0); // set
+        put_text(&mut frame, value);
+        frame.put_uvarint(0);
+    }
+    frame.put_uvarint(0);
+    frame.put_bool(false);
+    frame.put_uvarint(0);
+    finish(frame)
+}
+
+/// Whether the configs are set.
+pub fn altered_topic(answer: Bytes) -> Result<()> {
+    let mut reader = answer_body(answer)?;
+    reader.skip(4)?;
+    expect_one(reader.uvarint()?, "resource")?;
+    refuse("IncrementalAlterConfigs", reader.i16()?)
 }
 
 /// A produce of one batch to one partition, acks=1.

@@ -9,7 +9,7 @@ use bench::args::{Arguments, Command, IdleArguments, LimitArguments, StartArgume
 use bench::compare::{self, pass::Pass};
 use bench::error::{Result, Tried};
 use bench::limit::Server;
-use bench::load::Load;
+use bench::load::{Load, Site};
 use bench::process::{MachineTime, Process};
 use bench::starts;
 use clap::Parser;
@@ -35,10 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn passes(load: &Load, target: &Target) -> Result<()> {
+    let site = Site { address: target.address, process: target.pid.map(Process), dir: None };
     for number in 1..=target.passes {
         let name = format!("bench-{}-{number}", std::process::id());
         let topic = load.prepare(target.address, &name)?;
-        let pass = Pass::measure(load, target.address, &topic, target.pid.map(Process))?;
+        let pass = Pass::measure(load, &site, &topic)?;
         println!("{pass}");
         load.clean(target.address, &topic)?;
     }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bench::limit::Server;
-use bench::load::{EndToEnd, Fetch, Load, Outcome, Produce, VALUE_SIZE};
+use bench::load::{ColdBeside, EndToEnd, Extent, Fetch, Load, Outcome, Produce, Retention, VALUE_SIZE};
 
 /// Runs a load against a bare loop that lives for it.
 fn run(load: &Load) -> Outcome {
@@ -54,7 +54,8 @@ fn every_produce_is_answered() {
 
 #[test]
 fn a_log_is_fetched_again_and_again() {
-    let load = Fetch { log_bytes: 3 << 20, records: 16, duration: Duration::from_millis(50) };
+    let extent = Extent::Again(Duration::from_millis(50));
+    let load = Fetch { log_bytes: 3 << 20, records: 16, extent };
     let outcome = run(&Load::Fetch(load));
     assert!(outcome.requests >= 1 && outcome.bytes >= 16 * VALUE_SIZE as u64);
 }
@@ -63,4 +64,33 @@ fn a_log_is_fetched_again_and_again() {
 fn every_record_arrives() {
     let outcome = run(&Load::EndToEnd(EndToEnd { rate: 2000, duration: Duration::from_millis(100) }));
     assert_eq!((outcome.requests, outcome.latency.count()), (200, 200));
+}
+
+#[test]
+fn a_log_is_fetched_once() {
+    let load = Fetch { log_bytes: 3 << 20, records: 16, extent: Extent::Once };
+    let outcome = run(&Load::Fetch(load));
+    assert!((3 << 20..=4 << 20).contains(&outcome.bytes), "{}", outcome.bytes);
+}
+
+/// A batch of 128 KiB every 10 ms.
+const RATE: u64 = 13_107_200;
+
+#[test]
+fn a_producer_goes_on_beside_a_reader() {
+    let load = ColdBeside { log_bytes: 16 << 20, rate: RATE, alone: Duration::from_millis(100) };
+    let outcome = run(&Load::ColdBeside(load));
+    let parts = outcome.parts.expect("two parts");
+    let counts = parts.each_ref().map(|part| part.latency.count());
+    assert!((1..=11).contains(&counts[0]), "{counts:?}");
+    assert_eq!(counts[0] + counts[1], outcome.requests);
+    assert_eq!(outcome.bytes, outcome.requests * 128 * VALUE_SIZE as u64);
+}
+
+#[test]
+fn the_first_fifth_and_the_last_are_told_apart() {
+    let outcome = run(&Load::Retention(Retention { duration: Duration::from_millis(100) }));
+    let parts = outcome.parts.expect("two parts");
+    assert!(parts.iter().all(|part| part.latency.count() > 0 && part.resident.is_none()));
+    assert!(outcome.requests > parts.iter().map(|part| part.latency.count()).sum());
 }

@@ -1,11 +1,11 @@
 //! What is measured in a comparison, and what is asked of the judged broker.
 //!
-//! This is the table "Speed and memory": one [`Goal`] a line of the report.
+//! These are the tables "Speed and memory" of the node and of the log: one [`Goal`] a line of the report.
 
 use std::time::Duration;
 
 use super::pass::Pass;
-use crate::load::{EndToEnd, Fetch, Load, Produce};
+use crate::load::{ColdBeside, Compaction, EndToEnd, Extent, Fetch, Load, Produce, Retention};
 
 /// A load with the name by which `--only` picks it.
 pub struct Workload {
@@ -17,6 +17,21 @@ pub struct Workload {
     pub load: Load,
     /// The lines of the report that come from it.
     pub goals: &'static [Goal],
+    /// What stands for the machine.
+    pub limit: Limit,
+    /// Broker configs without which it cannot be measured, the same for all.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// What a load is compared with to see the machine's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The bare loop of system calls, under the same load.
+    BareLoop,
+    /// A sequential read of the judged broker's files of the topic, off the disk.
+    RawRead,
+    /// Nothing.
+    None,
 }
 
 /// A line of the report.
@@ -42,6 +57,18 @@ pub enum Figure {
     CpuPerThousand,
     /// 99 of 100 latencies, in milliseconds.
     P99,
+    /// The same of the first part of a run.
+    P99First,
+    /// The same of the last part.
+    P99Last,
+    /// How many times the first part's is the last part's.
+    P99Growth,
+    /// The same of 999 of 1,000 latencies.
+    P999Growth,
+    /// Resident memory at the end of the first part, in MiB.
+    ResidentFirst,
+    /// How many times that is it at the end of the last part.
+    ResidentGrowth,
 }
 
 /// How a figure is judged. B is the broker compared with, L the machine's limit.
@@ -57,6 +84,10 @@ pub enum Bound {
     AtMostLimit(f64),
     /// Not above this.
     AtMost(f64),
+    /// From 1 by no more than this.
+    NearOne(f64),
+    /// Whatever it is: the line is there to be read.
+    Any,
 }
 
 /// One of the three verdicts.
@@ -79,6 +110,12 @@ impl Figure {
             Self::CpuPerGb => pass.cpu_per_gb.map(|cpu| cpu * 1e3),
             Self::CpuPerThousand => pass.cpu_per_thousand.map(|cpu| cpu * 1e3),
             Self::P99 => Some(pass.p99.as_secs_f64() * 1e3),
+            Self::P99First => Some(pass.parts?.p99[0].as_secs_f64() * 1e3),
+            Self::P99Last => Some(pass.parts?.p99[1].as_secs_f64() * 1e3),
+            Self::P99Growth => growth(pass.parts?.p99.map(|it| it.as_secs_f64())),
+            Self::P999Growth => growth(pass.parts?.p999.map(|it| it.as_secs_f64())),
+            Self::ResidentFirst => Some(pass.parts?.resident?[0] as f64 / f64::from(1 << 20)),
+            Self::ResidentGrowth => growth(pass.parts?.resident?.map(|it| it as f64)),
         }
     }
 
@@ -90,8 +127,19 @@ impl Figure {
             Self::CpuPerGb => "CPU ms/GB",
             Self::CpuPerThousand => "CPU ms/1000 req",
             Self::P99 => "p99 ms",
+            Self::P99First => "p99 ms, first part",
+            Self::P99Last => "p99 ms, last part",
+            Self::P99Growth => "p99, last : first",
+            Self::P999Growth => "p99.9, last : first",
+            Self::ResidentFirst => "resident MiB, first part",
+            Self::ResidentGrowth => "resident, last : first",
         }
     }
+}
+
+/// The second by the first.
+fn growth([first, last]: [f64; 2]) -> Option<f64> {
+    (first > 0.0).then(|| last / first)
 }
 
 impl Bound {
@@ -103,6 +151,8 @@ impl Bound {
             Self::AtLeastLimit(part) => limit.map(|limit| a >= limit * part),
             Self::AtMostLimit(times) => limit.map(|limit| a <= limit * times),
             Self::AtMost(most) => Some(a <= most),
+            Self::NearOne(part) => Some((a - 1.0).abs() <= part),
+            Self::Any => None,
         };
         kept.map_or(Verdict::Unknown, |kept| if kept { Verdict::Kept } else { Verdict::Missed })
     }
@@ -115,6 +165,8 @@ impl Bound {
             Self::AtLeastLimit(part) => format!("≥ {part} × limit"),
             Self::AtMostLimit(times) => format!("≤ {times} × limit"),
             Self::AtMost(most) => format!("≤ {most}"),
+            Self::NearOne(part) => format!("1 ± {part}"),
+            Self::Any => "–".to_owned(),
         }
     }
 }
@@ -173,8 +225,70 @@ const FETCH: &[Goal] = &[
 const END_TO_END: &[Goal] =
     &[Goal { figure: Figure::P99, least: Bound::AtMostBOver(4.0), aim: Some(Bound::AtMostLimit(1.5)) }];
 
-/// All loads, in the order of the report.
+const COLD_FETCH: &[Goal] = &[
+    Goal { figure: Figure::MbPerSecond, least: Bound::AtLeastB(1.3), aim: Some(Bound::AtLeastLimit(0.95)) },
+    Goal { figure: Figure::CpuPerGb, least: Bound::Any, aim: None },
+];
+const COLD_BESIDE: &[Goal] = &[
+    Goal { figure: Figure::P99Growth, least: Bound::AtMost(2.0), aim: Some(Bound::AtMost(1.3)) },
+    Goal { figure: Figure::P99First, least: Bound::Any, aim: None },
+    Goal { figure: Figure::P99Last, least: Bound::Any, aim: None },
+];
+const COMPACTION: &[Goal] = &[
+    Goal { figure: Figure::MbPerSecond, least: Bound::AtLeastB(3.0), aim: Some(Bound::AtLeastB(5.0)) },
+    Goal { figure: Figure::CpuPerGb, least: Bound::AtMostBOver(3.0), aim: None },
+];
+const RETENTION: &[Goal] = &[
+    Goal { figure: Figure::P999Growth, least: Bound::AtMost(1.3), aim: None },
+    Goal { figure: Figure::ResidentGrowth, least: Bound::NearOne(0.05), aim: None },
+    Goal { figure: Figure::ResidentFirst, least: Bound::Any, aim: None },
+];
+
+/// Bytes of values in the log of the loads that read from the disk.
+const COLD_LOG_BYTES: u64 = 4_000_000_000;
+/// Bytes of values a second of the producer beside a reader.
+const BESIDE_RATE: u64 = 100_000_000;
+/// Records of the log that is compacted: 1 GiB of values.
+const COMPACTION_RECORDS: u64 = 1 << 20;
+
+/// All loads: those of the node, which run when none is chosen, and those of the log.
 pub fn workloads(duration: Duration) -> Vec<Workload> {
+    of_node(duration).into_iter().chain(of_log(duration)).collect()
+}
+
+/// The loads of the log.
+pub fn of_log(duration: Duration) -> Vec<Workload> {
+    let cold_fetch = Load::Fetch(Fetch { log_bytes: COLD_LOG_BYTES, records: 128, extent: Extent::Once });
+    let cold_beside =
+        Load::ColdBeside(ColdBeside { log_bytes: COLD_LOG_BYTES, rate: BESIDE_RATE, alone: duration });
+    let compaction = Load::Compaction(Compaction { records: COMPACTION_RECORDS });
+    let retention = Load::Retention(Retention { duration });
+    let workload =
+        |name, title, load, goals| Workload { name, title, load, goals, limit: Limit::None, settings: &[] };
+    vec![
+        Workload {
+            limit: Limit::RawRead,
+            ..workload("cold-fetch", "fetch of 4 GB off the disk, 1 partition", cold_fetch, COLD_FETCH)
+        },
+        workload("cold-beside", "100 MB/s in, beside a fetch of 4 GB off the disk", cold_beside, COLD_BESIDE),
+        Workload {
+            settings: &[("log.cleaner.backoff.ms", "10")],
+            ..workload(
+                "compaction",
+                "compaction of 1 GiB of 1 KiB records, half live",
+                compaction,
+                COMPACTION,
+            )
+        },
+        Workload {
+            settings: &[("log.retention.check.interval.ms", "1000"), ("log.initial.task.delay.ms", "1000")],
+            ..workload("retention", "half of the maximum rate in, old segments deleted", retention, RETENTION)
+        },
+    ]
+}
+
+/// The loads of the node, in the order of the report.
+pub fn of_node(duration: Duration) -> Vec<Workload> {
     let produce = |records, connections, durable| {
         Load::Produce(Produce {
             records,
@@ -186,9 +300,11 @@ pub fn workloads(duration: Duration) -> Vec<Workload> {
             bytes_max: u64::MAX,
         })
     };
-    let fetch = Load::Fetch(Fetch { log_bytes: 512 << 20, records: 128, duration });
+    let extent = Extent::Again(duration);
+    let fetch = Load::Fetch(Fetch { log_bytes: 512 << 20, records: 128, extent });
     let end_to_end = Load::EndToEnd(EndToEnd { rate: 1000, duration });
-    let workload = |name, title, load, goals| Workload { name, title, load, goals };
+    let limit = Limit::BareLoop;
+    let workload = |name, title, load, goals| Workload { name, title, load, goals, limit, settings: &[] };
     vec![
         workload(
             "produce-128k",
@@ -207,6 +323,7 @@ pub fn workloads(duration: Duration) -> Vec<Workload> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::pass::Parts;
 
     #[test]
     fn a_bound_is_kept_missed_or_unknown() {
@@ -222,5 +339,28 @@ mod tests {
         check(Bound::AtMostLimit(1.5), 1.5, None, Some(1.0), Verdict::Kept);
         check(Bound::AtMostLimit(1.5), 1.5, None, None, Verdict::Unknown);
         check(Bound::AtMost(20.0), 20.5, None, None, Verdict::Missed);
+        check(Bound::NearOne(0.05), 0.96, None, None, Verdict::Kept);
+        check(Bound::NearOne(0.05), 1.06, None, None, Verdict::Missed);
+        check(Bound::NearOne(0.05), 0.94, None, None, Verdict::Missed);
+        check(Bound::Any, 1.0, Some(1.0), Some(1.0), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_load_is_compared_with_itself() {
+        let ms = Duration::from_millis;
+        let parts = |resident| Some(Parts { p99: [ms(4), ms(6)], p999: [ms(10), ms(20)], resident });
+        let check = |figure: Figure, parts: Option<Parts>, expect: Option<f64>| {
+            assert_eq!(figure.of(&Pass { parts, ..Pass::default() }), expect, "{figure:?}");
+        };
+        check(Figure::P99Growth, parts(None), Some(1.5));
+        check(Figure::P99First, parts(None), Some(4.0));
+        check(Figure::P99Last, parts(None), Some(6.0));
+        check(Figure::P999Growth, parts(None), Some(2.0));
+        check(Figure::ResidentGrowth, parts(Some([4 << 20, 5 << 20])), Some(1.25));
+        check(Figure::ResidentFirst, parts(Some([4 << 20, 5 << 20])), Some(4.0));
+        check(Figure::ResidentGrowth, parts(None), None);
+        check(Figure::P99Growth, None, None);
+        let nothing = Parts { p99: [Duration::ZERO; 2], p999: [Duration::ZERO; 2], resident: None };
+        check(Figure::P99Growth, Some(nothing), None);
     }
 }

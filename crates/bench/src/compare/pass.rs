@@ -1,16 +1,17 @@
 //! One run of one load on one broker, in figures.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::load::{Load, Topic};
+use crate::load::{Load, Part, Site, Topic};
 use crate::process::{MachineTime, Process};
 
 /// The figures of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pass {
+    /// Million bytes of record values.
+    pub mb: f64,
     /// Million bytes of record values a second.
     pub mb_per_second: f64,
     /// Requests a second; for end to end, records.
@@ -32,22 +33,38 @@ pub struct Pass {
     /// CPU seconds of everything else (the kernel's own threads included) for each second of the run; nothing where the
     /// broker's process is not known.
     pub others: Option<f64>,
+    /// Of a load that is compared with itself.
+    pub parts: Option<Parts>,
+}
+
+/// The first and the last part of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// 99 of 100 requests of each part took no longer.
+    pub p99: [Duration; 2],
+    /// 999 of 1,000 took no longer.
+    pub p999: [Duration; 2],
+    /// Bytes of resident memory at the end of each part, where that was looked at.
+    pub resident: Option<[u64; 2]>,
 }
 
 impl Pass {
     /// Runs the load with the clock on.
-    pub fn measure(load: &Load, address: SocketAddr, topic: &Topic, broker: Option<Process>) -> Result<Self> {
+    pub fn measure(load: &Load, site: &Site, topic: &Topic) -> Result<Self> {
+        let broker = site.process;
         let cpu = |process: Option<Process>| process.map(Process::cpu).transpose();
         let before = (cpu(broker)?, Process::own().cpu()?, MachineTime::now()?);
-        let outcome = load.run(address, topic)?;
+        let outcome = load.run(site.clone(), topic)?;
         let after = (cpu(broker)?, Process::own().cpu()?, MachineTime::now()?);
 
         let seconds = outcome.elapsed.as_secs_f64();
         let generator = after.1.saturating_sub(before.1).as_secs_f64();
         let broker_cpu =
             after.0.zip(before.0).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+        let mb = outcome.bytes as f64 / 1e6;
         Ok(Self {
-            mb_per_second: outcome.bytes as f64 / 1e6 / seconds,
+            mb,
+            mb_per_second: mb / seconds,
             requests_per_second: outcome.requests as f64 / seconds,
             p50: outcome.latency.percentile(50.0),
             p99: outcome.latency.percentile(99.0),
@@ -60,7 +77,20 @@ impl Pass {
                 let others = after.2.busy_since(before.2).as_secs_f64() - cpu - generator;
                 others.max(0.0) / seconds
             }),
+            parts: outcome.parts.as_deref().map(Parts::of),
         })
+    }
+}
+
+impl Parts {
+    fn of(parts: &[Part; 2]) -> Self {
+        let percentile = |percent| parts.each_ref().map(|part| part.latency.percentile(percent));
+        let resident = parts[0].resident.zip(parts[1].resident);
+        Self {
+            p99: percentile(99.0),
+            p999: percentile(99.9),
+            resident: resident.map(|(first, last)| [first, last]),
+        }
     }
 }
 
@@ -80,6 +110,14 @@ impl fmt::Display for Pass {
             write!(f, ", broker {gb:.3} CPU-s/GB {thousand:.4} CPU-s/1000")?;
         }
         write!(f, ", generator {:.2} cores, machine {:.0} % idle", self.generator, 100.0 * self.idle)?;
-        self.others.map_or(Ok(()), |others| write!(f, ", others {others:.2} cores"))
+        if let Some(others) = self.others {
+            write!(f, ", others {others:.2} cores")?;
+        }
+        let Some(Parts { p99, p999, resident }) = self.parts else { return Ok(()) };
+        write!(f, "; first and last part: p99 {:.3} {:.3} ms", ms(p99[0]), ms(p99[1]))?;
+        write!(f, ", p99.9 {:.3} {:.3} ms", ms(p999[0]), ms(p999[1]))?;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        resident
+            .map_or(Ok(()), |[first, last]| write!(f, ", resident {:.1} {:.1} MiB", mib(first), mib(last)))
     }
 }

@@ -29,7 +29,7 @@ pub struct EndToEnd {
 
 impl EndToEnd {
     pub(super) fn prepare(&self, address: SocketAddr, name: &str) -> Result<Topic> {
-        topic(address, name, 1, false, &batch::prebuilt(1, VALUE_SIZE))
+        topic(address, name, 1, &[], &batch::prebuilt(1, VALUE_SIZE))
     }
 
     pub(super) fn run(&self, address: SocketAddr, topic: &Topic) -> Result<Outcome> {
@@ -92,7 +92,8 @@ impl EndToEnd {
                 )));
             }
         }
-        Ok(Outcome { bytes: count * VALUE_SIZE as u64, requests: count, elapsed: begin.elapsed(), latency })
+        let (bytes, elapsed) = (count * VALUE_SIZE as u64, begin.elapsed());
+        Ok(Outcome { bytes, requests: count, elapsed, latency, parts: None })
     }
 }
 

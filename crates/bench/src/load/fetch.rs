@@ -1,4 +1,4 @@
-//! Batches out: one connection, one partition, one fetch at a time, as the Java consumer does; data that was just written.
+//! Batches out: one connection, one partition, one fetch at a time, as the Java consumer does.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,31 +10,32 @@ use crate::error::{Error, Result, Tried};
 use crate::frames::{self, FetchTerms};
 use crate::histogram::Histogram;
 
+/// A broker that takes the data to be fetched for longer is given up.
+const FILL_MAX: Duration = Duration::from_secs(600);
+
 /// The load.
 #[derive(Clone, Debug)]
 pub struct Fetch {
-    /// Bytes of values in the log, read again from its start when its end is reached.
+    /// Bytes of values in the log.
     pub log_bytes: u64,
     /// Records of 1 KiB in a batch of the log.
     pub records: u32,
-    /// No fetch begins later.
-    pub duration: Duration,
+    /// How much is read.
+    pub extent: Extent,
+}
+
+/// How much of a log is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Extent {
+    /// From its start to its end, and then again; no fetch begins after so long.
+    Again(Duration),
+    /// From its start to its end, off the disk.
+    Once,
 }
 
 impl Fetch {
     pub(super) fn prepare(&self, address: SocketAddr, name: &str) -> Result<Topic> {
-        let fill = Produce {
-            records: self.records,
-            connections: 1,
-            in_flight: 5,
-            partitions: 1,
-            durable: false,
-            duration: Duration::from_secs(60),
-            bytes_max: self.log_bytes,
-        };
-        let mut topic = fill.prepare(address, name)?;
-        topic.log_end += (fill.run(address, &topic)?.requests * u64::from(self.records)) as i64;
-        Ok(topic)
+        fill(address, name, 1, self.records, self.log_bytes)
     }
 
     pub(super) fn run(&self, address: SocketAddr, topic: &Topic) -> Result<Outcome> {
@@ -44,9 +45,13 @@ impl Fetch {
         let mut latency = Histogram::default();
         let mut records = 0;
         let begin = Instant::now();
-        while begin.elapsed() < self.duration {
-            if consumer.offset >= topic.log_end {
-                consumer.offset = 0;
+        loop {
+            let at_end = consumer.offset >= topic.log_end;
+            match self.extent {
+                Extent::Again(duration) if begin.elapsed() >= duration => break,
+                Extent::Again(_) if at_end => consumer.offset = 0,
+                Extent::Once if at_end => break,
+                Extent::Again(_) | Extent::Once => {}
             }
             let sent = Instant::now();
             let before = consumer.offset;
@@ -59,12 +64,39 @@ impl Fetch {
             records += arrived;
         }
         let elapsed = begin.elapsed();
-        Ok(Outcome { bytes: records * VALUE_SIZE as u64, requests: latency.count(), elapsed, latency })
+        let (bytes, requests) = (records * VALUE_SIZE as u64, latency.count());
+        Ok(Outcome { bytes, requests, elapsed, latency, parts: None })
     }
 }
 
-/// A blocking consumer.
-struct Consumer {
+/// A topic whose partition 0 has so many bytes of values.
+pub(super) fn fill(
+    address: SocketAddr,
+    name: &str,
+    partitions: u32,
+    records: u32,
+    log_bytes: u64,
+) -> Result<Topic> {
+    let fill = Produce {
+        records,
+        connections: 1,
+        in_flight: 5,
+        partitions,
+        durable: false,
+        duration: FILL_MAX,
+        bytes_max: log_bytes,
+    };
+    let mut topic = fill.prepare(address, name)?;
+    let filled = fill.run(address, &topic)?;
+    if filled.bytes < log_bytes {
+        return Err(Error::Answer(format!("only {} bytes were written in {FILL_MAX:?}", filled.bytes)));
+    }
+    topic.log_end += (filled.requests * u64::from(records)) as i64;
+    Ok(topic)
+}
+
+/// A blocking consumer of partition 0.
+pub(super) struct Consumer {
     stream: TcpStream,
     frame: Vec<u8>,
     buffer: Vec<u8>,
@@ -72,7 +104,7 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn connect(address: SocketAddr, topic: &Topic, terms: FetchTerms) -> Result<Self> {
+    pub(super) fn connect(address: SocketAddr, topic: &Topic, terms: FetchTerms) -> Result<Self> {
         let stream = TcpStream::connect(address).tried(|| format!("connect to {address}"))?;
         stream
             .set_nodelay(true)
@@ -82,8 +114,13 @@ impl Consumer {
         Ok(Self { stream, frame: frames::fetch(topic.id, 0, 0, terms), buffer, offset: 0 })
     }
 
+    /// What it fetches next.
+    pub(super) fn offset(&self) -> i64 {
+        self.offset
+    }
+
     /// One fetch; moves the offset behind the last whole batch of the answer.
-    fn fetch(&mut self) -> Result<()> {
+    pub(super) fn fetch(&mut self) -> Result<()> {
         let at = frames::FETCH_OFFSET_AT;
         self.frame[at..at + 8].copy_from_slice(&self.offset.to_be_bytes());
         self.stream.write_all(&self.frame).tried(|| "send a fetch".to_owned())?;

@@ -1,4 +1,4 @@
-//! One connection with several produces in flight.
+//! One connection with several produces in flight: as many as fit, or each at its moment ([`Pipeline::open`]).
 //!
 //! All frames are equal but for the correlation id, so `depth` copies stand side by side and the socket takes as many bytes
 //! as it likes:
@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, Tried};
 use crate::frames;
@@ -33,12 +33,36 @@ pub(super) struct Pipeline {
     acked: u64,
     /// Requests that may still begin; then no more do.
     closed_at: u64,
-    /// When each request in flight began.
+    /// When each request is to begin, where that does not depend on the answers.
+    schedule: Option<Schedule>,
+    /// When each request in flight began, or was to begin.
     begun: VecDeque<Instant>,
     inbound: Vec<u8>,
     filled: usize,
     /// Whether the socket took less than it was offered.
     pub(super) blocked: bool,
+}
+
+/// A request every so often.
+#[derive(Clone, Copy)]
+pub(super) struct Schedule {
+    pub(super) begin: Instant,
+    pub(super) interval: Duration,
+}
+
+impl Schedule {
+    /// When a request is due; the first is number 0.
+    pub(super) fn due(&self, request: u64) -> Instant {
+        self.begin + Duration::from_nanos(self.interval.as_nanos() as u64 * request)
+    }
+
+    /// How many requests were due before or at `now`.
+    pub(super) fn due_by(&self, now: Instant) -> u64 {
+        match now.checked_duration_since(self.begin) {
+            Some(passed) => (passed.as_nanos() / self.interval.as_nanos()) as u64 + 1,
+            None => 0,
+        }
+    }
 }
 
 impl Pipeline {
@@ -62,11 +86,18 @@ impl Pipeline {
             written: 0,
             acked: 0,
             closed_at: u64::MAX,
+            schedule: None,
             begun: VecDeque::with_capacity(depth as usize),
             inbound: vec![0; ANSWER_MAX],
             filled: 0,
             blocked: false,
         })
+    }
+
+    /// From now on a request begins only when it is due, and its latency counts from then, however late it is sent.
+    pub(super) fn open(&mut self, schedule: Schedule) {
+        assert_eq!(self.begun_count(), 0, "before the first request");
+        self.schedule = Some(schedule);
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -91,13 +122,14 @@ impl Pipeline {
         let frame_size = self.frame_size as u64;
         self.blocked = false;
         loop {
-            let allowed = (self.acked + self.depth).min(self.closed_at) * frame_size;
+            let now = Instant::now();
+            let due = self.schedule.map_or(u64::MAX, |schedule| schedule.due_by(now));
+            let allowed = (self.acked + self.depth).min(self.closed_at).min(due) * frame_size;
             if self.written >= allowed {
                 return Ok(());
             }
             let from = (self.written % (self.depth * frame_size)) as usize;
             let until = (from + (allowed - self.written) as usize).min(self.ring.len());
-            let now = Instant::now();
             let written = match self.stream.write(&self.ring[from..until]) {
                 Ok(written) => written as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -108,7 +140,8 @@ impl Pipeline {
             };
             self.written += written;
             while self.begun_count() * frame_size < self.written {
-                self.begun.push_back(now);
+                let begun = self.schedule.map_or(now, |schedule| schedule.due(self.begun_count()));
+                self.begun.push_back(begun);
             }
         }
     }
@@ -136,7 +169,7 @@ impl Pipeline {
             let Some(begun) = self.begun.pop_front() else {
                 return Err(Error::Answer("an answer to nothing".to_owned()));
             };
-            latency.note(now - begun);
+            latency.note(now.saturating_duration_since(begun));
             // The slot is free: it becomes the request that is `depth` further on.
             let slot = (self.acked % self.depth) as usize;
             patch_correlation(&mut self.ring[slot * self.frame_size..], self.acked + self.depth);
@@ -147,7 +180,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn begun_count(&self) -> u64 {
+    pub(super) fn begun_count(&self) -> u64 {
         self.acked + self.begun.len() as u64
     }
 }

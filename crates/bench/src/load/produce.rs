@@ -36,7 +36,9 @@ pub struct Produce {
 
 impl Produce {
     pub(super) fn prepare(&self, address: SocketAddr, name: &str) -> Result<Topic> {
-        topic(address, name, self.partitions as i32, self.durable, &batch::prebuilt(self.records, VALUE_SIZE))
+        let settings: &[_] = if self.durable { &[("flush.messages", "1")] } else { &[] };
+        let batch = batch::prebuilt(self.records, VALUE_SIZE);
+        topic(address, name, self.partitions as i32, settings, &batch)
     }
 
     pub(super) fn run(&self, address: SocketAddr, topic: &Topic) -> Result<Outcome> {
@@ -60,7 +62,7 @@ impl Produce {
         }
         let elapsed = begin.elapsed();
         let requests = pipelines.iter().map(Pipeline::acked).sum();
-        Ok(Outcome { bytes: requests * bytes_per_request, requests, elapsed, latency })
+        Ok(Outcome { bytes: requests * bytes_per_request, requests, elapsed, latency, parts: None })
     }
 }
 
