@@ -57,6 +57,8 @@ pub struct Hosting {
     removals: Vec<(MonoTime, PathBuf)>,
     /// Logs found at the start that the first publication has not claimed yet, with the number of their directory.
     found: BTreeMap<TopicPartition, (Log, usize)>,
+    /// Logs were set aside of which the checkpoints still speak.
+    forgotten: bool,
 }
 
 /// A partition whose log is to be made, in a directory by its number.
@@ -74,7 +76,16 @@ impl Hosting {
         broker.set_log_dirs(dirs.iter().map(|dir| dir.path.clone()).collect());
         let create_logs: CreateLogs =
             Box::new(|specs, now| specs.into_iter().map(|spec| Log::create(spec, now)).collect());
-        Self { broker, disk, create_logs, dirs, random, removals: Vec::new(), found: BTreeMap::new() }
+        Self {
+            broker,
+            disk,
+            create_logs,
+            dirs,
+            random,
+            removals: Vec::new(),
+            found: BTreeMap::new(),
+            forgotten: false,
+        }
     }
 
     /// Logs are made this way.
@@ -147,6 +158,18 @@ impl Hosting {
                 tracing::error!(path = %path.display(), %error, "a deleted partition's files stay");
             }
         }
+    }
+
+    /// Whether logs were set aside since the last question. The checkpoints must forget them before a log of the same name
+    /// is made: to that one, their offsets would be a start behind its end and syncs that never were.
+    pub fn take_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Whether logs that were found wait to be claimed. Until then only the checkpoints know where they begin, and must not
+    /// be replaced.
+    pub fn has_unclaimed(&self) -> bool {
+        !self.found.is_empty()
     }
 
     /// When [`Hosting::remove_set_aside`] has something to do.
@@ -343,6 +366,7 @@ impl Hosting {
         }
         let delay_ms = self.broker.config().log_segment_delete_delay_ms;
         self.removals.push((now.mono.plus_ms(delay_ms), path));
+        self.forgotten = true;
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {

@@ -176,11 +176,15 @@ impl Loading {
                 tracing::warn!(log = %self.home.dir().display(), %base, "indexes are made anew");
             }
             let recovered = self.recover(&segment, limit)?;
-            let is_last = recovered.cut_bytes > 0 || self.has_lost_end(&recovered, limit);
-            self.segments.push(segment);
+            let is_last = recovered.valid_bytes < size || self.has_lost_end(&recovered, limit);
             if is_last {
-                return self.drop_segments(found[index + 1..].iter().map(|segment| segment.base));
+                // First for good what comes later: a crash in between must not leave it behind a hole.
+                self.drop_segments(found[index + 1..].iter().map(|segment| segment.base))?;
+                cut(&segment, &recovered)?;
+                self.segments.push(segment);
+                return Ok(());
             }
+            self.segments.push(segment);
         }
         Ok(())
     }
@@ -315,7 +319,8 @@ impl Loading {
             Err(error @ Error::Corrupt { .. }) if self.producers.is_none() => {
                 tracing::error!(%error, "damaged although the log was stopped cleanly");
                 let segment = self.segments.pop().expect("it is the last");
-                self.recover(&segment, None)?;
+                let recovered = self.recover(&segment, None)?;
+                cut(&segment, &recovered)?;
                 self.segments.push(segment);
                 resume(last, self.now)
             }
@@ -418,6 +423,14 @@ impl Loading {
         }
         .assemble()
     }
+}
+
+/// Cuts off what is damaged.
+fn cut(segment: &Segment, recovered: &Recovered) -> Result<(), Error> {
+    if recovered.valid_bytes < segment.size() {
+        segment.truncate(recovered.valid_bytes, recovered.end)?;
+    }
+    Ok(())
 }
 
 /// The id in `partition.metadata`, if the file is there; written down if it was not known.

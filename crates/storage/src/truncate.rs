@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 impl Log {
     /// Cuts the log so that it ends at `offset`, or where the batch that holds it begins; nothing happens if it ends
-    /// before. What was staged and not written is forgotten.
+    /// before. What was staged and not written is forgotten. The caller writes the checkpoints before it appends: an older
+    /// recovery point would vouch for what is written anew below it.
     ///
     /// # Errors
     /// The disk failed: the log is offline for good.
@@ -58,6 +59,10 @@ impl Log {
         // From the end, so that whatever a crash leaves is a log without a hole.
         for segment in gone.iter().rev() {
             self.retire(segment, now)?;
+        }
+        if !gone.is_empty() {
+            // The cut below is durable at once; what came later must not be back behind it.
+            self.sync_names()?;
         }
         last.truncate(position, end)?;
         self.active = resume(&last, now)?.0;

@@ -1,5 +1,6 @@
 //! `kafka-storage`: directories made a cluster's, or looked at.
 
+mod repair;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -45,8 +46,17 @@ pub(crate) const TOOL: Tool = Tool {
             value(
                 "directory",
                 "DIR",
-                "verify: this log directory, instead of those of --config; may be repeated.",
+                "verify, repair: this log directory, instead of those of --config; may be repeated.",
             ),
+            switch("execute", "repair: Do it, and keep a copy of everything that is changed."),
+            value(
+                "keep",
+                "DIR",
+                "repair: where the copies go; by default a new directory beside the log directory.",
+            ),
+            value("node-id", "ID", "repair: the node, where meta.properties does not say it."),
+            value("directory-id", "ID", "repair: the directory's id, where meta.properties does not say it."),
+            value("topic-id", "NAME=ID", "repair: the id of a topic; may be repeated."),
         ],
         needs_arguments: true,
         commands: &[
@@ -54,6 +64,7 @@ pub(crate) const TOOL: Tool = Tool {
             ("info", "Show what the directories are."),
             ("random-uuid", "Print a random id."),
             ("verify", "Check every batch, index and checkpoint of the directories; change nothing."),
+            ("repair", "Say what would put right what verify finds, or do it."),
         ],
     },
     run,
@@ -83,9 +94,13 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<()> {
         }
         Some("info") => info(&config(arguments)?, console),
         Some("format") => format(arguments, console),
-        Some("verify") => verify::run(&to_verify(arguments)?, console),
+        Some("verify") => verify::run(&to_verify(arguments)?.0, console),
+        Some("repair") => {
+            let (directories, node_id) = to_verify(arguments)?;
+            repair::run(&directories, node_id, arguments, console)
+        }
         Some(other) => usage(format!(
-            "kafka-storage: error: invalid choice: '{other}' (choose from 'info', 'format', 'random-uuid', 'verify')"
+            "kafka-storage: error: invalid choice: '{other}' (choose from 'info', 'format', 'random-uuid', 'verify', 'repair')"
         )),
         None => usage("kafka-storage: error: too few arguments"),
     }
@@ -110,9 +125,14 @@ fn directories(config: &NodeConfig) -> Vec<PathBuf> {
     all
 }
 
-fn to_verify(arguments: &Arguments) -> Result<Vec<PathBuf>> {
+/// The directories that are meant, and whose they are if a configuration was named.
+fn to_verify(arguments: &Arguments) -> Result<(Vec<PathBuf>, Option<NodeId>)> {
     let given: Vec<PathBuf> = arguments.each("directory").map(PathBuf::from).collect();
-    if given.is_empty() { Ok(directories(&config(arguments)?)) } else { Ok(given) }
+    if !given.is_empty() && !arguments.has("config") {
+        return Ok((given, None));
+    }
+    let config = config(arguments)?;
+    Ok((if given.is_empty() { directories(&config) } else { given }, Some(config.node_id)))
 }
 
 fn format(arguments: &Arguments, console: &mut Console) -> Result<()> {

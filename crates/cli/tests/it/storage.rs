@@ -36,3 +36,40 @@ fn directories_are_formatted_once() {
     let uuid = run("kafka-storage random-uuid").output;
     assert_eq!(uuid.trim_end().len(), 22);
 }
+
+#[test]
+fn a_damaged_directory_is_repaired_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(data.join("photos")).unwrap();
+    std::fs::create_dir_all(data.join("t-0")).unwrap();
+    std::fs::write(data.join("photos/sea.jpg"), b"blue").unwrap();
+    std::fs::write(data.join("meta.properties"), "version=1\nnode.id=7\ncluster.id=c\ndirectory.id=?\n")
+        .unwrap();
+    std::fs::write(data.join("t-0/00000000000000000000.log"), b"this is not a batch, and it was synced")
+        .unwrap();
+    std::fs::write(data.join(".kafka_cleanshutdown"), b"").unwrap();
+    let shown = data.display();
+    let planned = run(&format!("kafka-storage repair --directory {shown}"));
+    assert_eq!((planned.code, planned.errors.as_str()), (1, ""), "{}", planned.output);
+    assert_eq!(
+        planned.output.lines().filter(|line| line.starts_with("REPAIR")).count(),
+        5,
+        "{}",
+        planned.output
+    );
+    assert!(data.join("photos").exists());
+    let kept = folder.path().join("kept");
+    let line = format!("kafka-storage repair --directory {shown} --execute --keep {}", kept.display());
+    let done = run(&line);
+    assert_eq!((done.code, done.errors.as_str()), (0, ""), "{}", done.output);
+    let cut =
+        format!("LOST   {shown}/t-0: everything from offset 0 on, cut at byte 0 of 00000000000000000000.log");
+    assert!(done.output.contains(&cut), "{}", done.output);
+    assert_eq!(std::fs::read(kept.join("photos/sea.jpg")).unwrap(), b"blue");
+    assert!(std::fs::read(kept.join("t-0/00000000000000000000.log")).unwrap().starts_with(b"this is not"));
+    assert_eq!(run(&format!("kafka-storage verify --directory {shown}")).code, 0);
+    let again = run(&line);
+    assert!(again.output.ends_with(&format!("{shown}: 0 to repair, 0 that cannot be\n")), "{}", again.output);
+    assert_eq!(again.code, 0);
+}

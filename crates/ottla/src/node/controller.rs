@@ -150,6 +150,9 @@ impl Driver {
                 NodeEffect::Publish { image, delta } => {
                     go_on |= self.register(&image);
                     self.parts.hosting.publish(image, &delta, now);
+                    if self.parts.hosting.take_forgotten() {
+                        self.parts.dirs.write_checkpoints(&self.parts.broker);
+                    }
                 }
                 NodeEffect::Reply { id, response } => self.on_reply(id, response, now),
                 NodeEffect::Sync(job) => {
@@ -229,7 +232,9 @@ impl Driver {
         }
         if self.next_checkpoint <= now.mono {
             self.next_checkpoint = now.mono.plus_ms(self.parts.checkpoint_ms);
-            self.parts.dirs.write_checkpoints(&self.parts.broker);
+            if !self.parts.hosting.has_unclaimed() {
+                self.parts.dirs.write_checkpoints(&self.parts.broker);
+            }
         }
         self.parts.hosting.remove_set_aside(now);
     }

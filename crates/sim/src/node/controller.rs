@@ -106,7 +106,12 @@ impl Controller {
         if due {
             self.next_checkpoint = now.mono.plus_ms(CHECKPOINT_MS);
         }
-        due
+        due && !self.hosting.has_unclaimed()
+    }
+
+    /// Whether the checkpoints must forget logs before the controller runs again.
+    pub(super) fn take_forgotten(&mut self) -> bool {
+        self.hosting.take_forgotten()
     }
 
     pub(super) fn run(&mut self, now: Now) -> Result<(), String> {

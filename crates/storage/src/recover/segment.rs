@@ -17,15 +17,15 @@ use crate::segment::Segment;
 
 /// What the recovery of a segment did.
 pub(super) struct Recovered {
-    /// Bytes cut off its end.
-    pub(super) cut_bytes: u64,
+    /// Bytes that it should have: what follows is damaged.
+    pub(super) valid_bytes: u64,
     /// One past its last record.
     pub(super) end: Offset,
     pub(super) epochs_changed: bool,
 }
 
-/// Checks every batch of a segment and makes its indexes anew; cuts it before the first that is damaged. Batches must
-/// end below `limit`, where the next segment begins.
+/// Checks every batch of a segment and makes its indexes anew, up to the first that is damaged. Batches must end below
+/// `limit`, where the next segment begins.
 pub(super) fn recover_segment(
     config: &LogConfig,
     segment: &Arc<Segment>,
@@ -38,7 +38,7 @@ pub(super) fn recover_segment(
     let size = segment.size();
     if size == 0 {
         segment.flush_indexes()?;
-        return Ok(Recovered { cut_bytes: 0, end: segment.base(), epochs_changed: false });
+        return Ok(Recovered { valid_bytes: 0, end: segment.base(), epochs_changed: false });
     }
     let mut active = Active::new(segment.clone(), now.wall);
     let mut scan = segment.scan(0, size)?;
@@ -77,7 +77,6 @@ pub(super) fn recover_segment(
                     segment = %segment.path().display(), position = valid_bytes, bytes = size - valid_bytes, reason,
                     "the end of the segment is cut off"
                 );
-                segment.truncate(valid_bytes, next)?;
                 break;
             }
         }
@@ -86,7 +85,7 @@ pub(super) fn recover_segment(
     segment.index_time(timestamp, offset)?;
     segment.flush_indexes()?;
     segment.append_aborted(&aborted)?;
-    Ok(Recovered { cut_bytes: size - valid_bytes, end: next, epochs_changed })
+    Ok(Recovered { valid_bytes, end: next, epochs_changed })
 }
 
 /// Why a batch cannot stand where it does.

@@ -157,6 +157,10 @@ fn a_follower_takes_offsets_as_they_are() {
     assert_eq!(taken.last_offset, Offset(31));
     let cut = Bytes::from(later).slice(..100);
     assert_eq!(log.stage_replicated(now(0), LeaderEpoch(2), cut.slice(..20)).unwrap(), None);
+    let mut damaged = from_leader(60, 2).to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let refusal = log.stage_replicated(now(0), LeaderEpoch(2), damaged.into()).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::CORRUPT_MESSAGE);
 }
 
 #[test]

@@ -59,16 +59,18 @@ fn a_crash_in_the_middle_of_a_recovery_leaves_no_hole() {
     let disk: Arc<dyn Disk> = Arc::new(recorder);
     let sound = damaged(&disk);
     recording.mark(1);
-    drop(Log::open(spec(disk, small_config()), CRASHED, now(70)).unwrap());
+    // Where gaps may be, nothing but the order of removals keeps a hole away.
+    let recovery = Recovery { first_dirty: Some(Offset::ZERO), ..CRASHED };
+    drop(Log::open(spec(disk, small_config()), recovery, now(70)).unwrap());
     let (mut count, mut shortest) = (0, usize::MAX);
     recording.states(torn(), |state| {
         if state.mark == 0 {
             return;
         }
         let what = format!("{} changes, {:?}", state.changes, state.crash);
-        let log = open(&state.disk, small_config(), CRASHED, now(80));
+        let log = open(&state.disk, small_config(), recovery, now(80));
         let records = read_all(&log.reader(), 400);
-        assert!(records.len() >= sound && records.len() < 60, "{what}: {}", records.len());
+        assert!(records.len() >= sound, "{what}: {}", records.len());
         let expect: Vec<i64> = (0..records.len() as i64).collect();
         assert_eq!(records.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), expect, "{what}");
         (count, shortest) = (count + 1, shortest.min(records.len()));

@@ -64,10 +64,17 @@ fn write(log: &mut Log, count: i64, on_durable: &mut dyn FnMut(Offset)) -> Resul
 }
 
 /// As a node does it: the directory gets another name, the log is let go, the checkpoints forget it.
-fn delete(dir: &LogDir, log: Log, unique: u128, rest: &[&Log]) -> Result<PathBuf, Error> {
+fn delete(
+    dir: &LogDir,
+    log: Log,
+    unique: u128,
+    rest: &[&Log],
+    on_deleted: impl FnOnce(),
+) -> Result<PathBuf, Error> {
     let name = log.topic_partition().renamed_dir(DirKind::Deleted, Uuid::from_u128(unique));
     let path = dir.path().join(name);
     log.reader().rename_dir(&path)?;
+    on_deleted();
     drop(log);
     let rest: Vec<_> = rest.iter().map(|log| log.checkpoint()).collect();
     dir.write_checkpoints(&rest)?;
@@ -88,15 +95,13 @@ fn run(disk: Arc<dyn Disk>, mark: &mut dyn FnMut(u64)) -> Result<(), Error> {
     log.remove_deleted_files(now(30))?;
     // From here on nobody relies on it.
     mark(STEP);
-    let first = delete(&dir, log, 100, &[&neighbour])?;
-    mark(2 * STEP);
+    let first = delete(&dir, log, 100, &[&neighbour], || mark(2 * STEP))?;
     let mut log = create(&dir, "t", 2)?;
     write(&mut log, 6, &mut |end| mark(2 * STEP + end.0 as u64))?;
     dir.remove(&first)?;
     dir.write_checkpoints(&[log.checkpoint(), neighbour.checkpoint()])?;
     mark(2 * STEP);
-    let second = delete(&dir, log, 101, &[&neighbour])?;
-    mark(3 * STEP);
+    let second = delete(&dir, log, 101, &[&neighbour], || mark(3 * STEP))?;
     dir.remove(&second)?;
     let closed = neighbour.close(now(50))?;
     dir.stop(&[closed], BrokerEpoch(1))

@@ -124,6 +124,27 @@ fn a_cut_log_forgets_producers_and_epochs() {
 }
 
 #[test]
+fn a_cut_takes_index_entries_along() {
+    let disk = disk();
+    let config = LogConfig { index_interval_bytes: 0, ..LogConfig::default() };
+    let mut log = Log::create(spec(disk.shared(), config), now(0)).unwrap();
+    (0..20).for_each(|n| _ = append(&mut log, now(0), batch(&[(100 * n, "0123456789")])).unwrap());
+    log.truncate_to(Offset(5), now(0)).unwrap();
+    let last = log.segments()[0].last_time().unwrap().unwrap();
+    assert!(last.offset < Offset(5), "{last:?}");
+    // What is appended since has entries of its own, though it is older than what was cut off.
+    (0..5).for_each(|n| _ = append(&mut log, now(0), batch(&[(500 + n, "0123456789")])).unwrap());
+    for n in 0..5 {
+        let found = log.reader().offset_for_timestamp(500 + n).unwrap();
+        assert_eq!(found.map(|found| found.offset), Some(Offset(5 + n)));
+    }
+    log.close(now(0)).unwrap();
+    let report = crate::verify::verify(&disk, Path::new(DATA)).unwrap();
+    let indexes: Vec<_> = report.wrong().filter(|it| it.path.to_string_lossy().ends_with("index")).collect();
+    assert_eq!(indexes, Vec::<&crate::verify::Finding>::new());
+}
+
+#[test]
 fn a_log_starts_anew_elsewhere() {
     let disk = disk();
     let mut log = log(&disk, LogConfig::default(), 9);

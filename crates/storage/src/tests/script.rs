@@ -51,11 +51,13 @@ pub(super) fn run(disk: Arc<dyn Disk>, mode: Mode, on_durable: OnDurable<'_>) ->
     dir.write_checkpoints(&[log.checkpoint()])?;
     log.remove_deleted_files(now(25))?;
     append_run(&mut log, mode, 20..26, 'a', on_durable)?;
+    dir.write_checkpoints(&[log.checkpoint()])?;
     // Who asks for a cut gives up what is behind it.
-    let cut = Offset(22);
+    let cut = Offset(14);
     on_durable(log.ends().durable_end.min(cut));
     log.truncate_to(cut, now(26))?;
-    append_run(&mut log, mode, 22..28, 'b', on_durable)?;
+    dir.write_checkpoints(&[log.checkpoint()])?;
+    append_run(&mut log, mode, 14..28, 'b', on_durable)?;
     let closed = log.close(now(28))?;
     on_durable(closed.recovery_point);
     dir.stop(&[closed], BrokerEpoch(1))?;

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use storage::disk::Disk;
 use storage::disk::os::OsDisk;
+use storage::disk::{Disk, Lock};
 use storage::log_dir::LOCK_FILE;
 use storage::verify::{Report, Severity, verify};
 
@@ -26,24 +26,27 @@ pub(super) fn run(directories: &[PathBuf], console: &mut Console) -> Result<()> 
     if wrong == 0 { Ok(()) } else { Err(Failure::Said) }
 }
 
-fn walk(dir: &Path) -> Result<Report> {
+/// Takes a directory's lock for a while. One that nobody ever held has no lock file, and gets none from a look at it.
+pub(super) fn held(dir: &Path, always: bool) -> Result<Option<Box<dyn Lock>>> {
     let shown = dir.display();
     if !dir.is_dir() {
         return failed(format!("{shown} is not a directory"));
     }
     let lock = dir.join(LOCK_FILE);
-    // A directory that nobody ever held has no lock file, and gets none from a look at it.
-    let _held = if lock.exists() {
-        let held = OsDisk.lock(&lock);
-        Some(held.map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => Failure::Error(format!(
-                "{shown} is in use by another process (its .lock is held); stop that process first"
-            )),
-            _ => Failure::Error(format!("{} cannot be locked: {error}", lock.display())),
-        })?)
-    } else {
-        None
-    };
+    if !always && !lock.exists() {
+        return Ok(None);
+    }
+    let held = OsDisk.lock(&lock).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => Failure::Error(format!(
+            "{shown} is in use by another process (its .lock is held); stop that process first"
+        )),
+        _ => Failure::Error(format!("{} cannot be locked: {error}", lock.display())),
+    });
+    held.map(Some)
+}
+
+fn walk(dir: &Path) -> Result<Report> {
+    let _held = held(dir, false)?;
     verify(&OsDisk, dir).map_err(|error| Failure::Error(error.to_string()))
 }
 
