@@ -65,7 +65,7 @@ start_ottla() {
 }
 
 # What Apache Kafka says of a log directory that was not left as it likes it.
-complaints='no clean shutdown|[Rr]ecover(ing|ed) (unflushed|segment)|[Cc]orrupt|Found invalid|Could not find|Rebuilding|[Tt]runcating|index file|WARN .*\((kafka|org\.apache\.kafka)\.(storage|log)|ERROR '
+complaints='no clean shutdown|[Rr]ecover(ing|ed) (unflushed|segment)|[Cc]orrupt|Found invalid|Could not find|Rebuilding|[Tt]runcating|index file|(WARN|ERROR) .*\((kafka|org\.apache\.kafka)\.(storage|log)'
 check_start() {
   [ "$who" = apache ] && [ "$turn" -gt 1 ] || return 0
   cp "$node/log" "$logs/apache-$turn"
