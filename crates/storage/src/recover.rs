@@ -197,8 +197,9 @@ impl Loading {
             return Ok(false);
         }
         self.producers = None;
-        self.durability.closed.push(segment.clone());
-        self.durability.names_changed = true;
+        let unsynced = &mut self.durability;
+        unsynced.closed.push(segment.clone());
+        unsynced.names_changed = true;
         Ok(true)
     }
 

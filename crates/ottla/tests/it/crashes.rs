@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use client::{Acks, Producer, Record};
+use storage::disk::Disk;
 use storage::disk::os::OsDisk;
 use tokio::sync::watch;
 
@@ -59,6 +60,7 @@ async fn kills_under_load_lose_and_double_nothing() {
         node.kill();
         check_directory(dir.path(), "a kill");
         node = Node::start(dir.path(), port, &[]);
+        check_noted(dir.path());
     }
     stop.send(true).unwrap();
     let acknowledged = load.await.unwrap();
@@ -104,6 +106,12 @@ fn crashes() -> u64 {
 }
 
 /// Nothing stands wrong in any file, whatever moment the process ended in.
+/// Where the system can tell that it went on, a start notes since when: the next one after a kill reads only what it must.
+fn check_noted(dir: &Path) {
+    let noted = std::fs::read_to_string(dir.join(".ottla_incarnation")).ok();
+    assert_eq!(noted, OsDisk.incarnation(dir).unwrap());
+}
+
 fn check_directory(dir: &Path, after: &str) {
     let report = storage::verify::verify(&OsDisk, dir).unwrap();
     let wrong: Vec<String> = report.wrong().map(ToString::to_string).collect();
