@@ -1,6 +1,7 @@
 //! One file per api: what it promises, and how it keeps it.
 
 pub mod alter_configs;
+pub mod alter_replica_log_dirs;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;

@@ -11,6 +11,7 @@ use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
 use base::ids::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use base::time::Now;
+use base::uuid::Uuid;
 use metadata::controller::{ControllerRequest, ControllerVerb};
 use metadata::image::Image;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
@@ -20,8 +21,10 @@ use storage::log::Checkpoint;
 
 use crate::context::ConnectionContext;
 use crate::controller::{ControllerHandle, auto_create_request};
+use crate::log_dirs::LogDirState;
 use crate::loggers::Loggers;
 use crate::metrics::Metrics;
+use crate::moves::Moves;
 use crate::partition::PartitionHandle;
 use crate::producer_ids::ProducerIds;
 
@@ -37,7 +40,9 @@ pub struct Broker {
     configured: RwLock<Configured>,
     on_configured: Mutex<Vec<OnConfigured>>,
     loggers: Loggers,
-    log_dir_paths: RwLock<Vec<PathBuf>>,
+    log_dirs: RwLock<Vec<Arc<LogDirState>>>,
+    told: Mutex<Told>,
+    moves: Arc<Moves>,
     log_dir_facts: OnceLock<FindLogDirFacts>,
     image: RwLock<Arc<Image>>,
     partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
@@ -55,14 +60,19 @@ struct Configured {
     layers: Arc<Layers>,
 }
 
+/// What the controller was told of the log directories.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told {
+    offline: Vec<Uuid>,
+    cordoned: Vec<Uuid>,
+}
+
 /// Told of the configs whenever some were set while the broker runs.
 type OnConfigured = Box<dyn Fn(&BrokerConfig) + Send + Sync>;
 
 /// What the operating system says of a log directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDirFacts {
-    /// As its partitions' paths begin.
-    pub path: PathBuf,
     /// As it is reached from anywhere.
     pub absolute: PathBuf,
     /// The size of its file system; -1 when that is unknown.
@@ -105,7 +115,9 @@ impl Broker {
             configured: RwLock::new(Configured { config, layers: Arc::new(layers) }),
             on_configured: Mutex::default(),
             loggers: Loggers::default(),
-            log_dir_paths: RwLock::default(),
+            log_dirs: RwLock::default(),
+            told: Mutex::default(),
+            moves: Arc::default(),
             log_dir_facts: OnceLock::new(),
             image: RwLock::new(image),
             partitions: RwLock::default(),
@@ -152,8 +164,8 @@ impl Broker {
     }
 
     /// The directories that its logs lie in.
-    pub(crate) fn set_log_dirs(&self, paths: Vec<PathBuf>) {
-        *self.log_dir_paths.write().unwrap_or_else(PoisonError::into_inner) = paths;
+    pub fn set_log_dirs(&self, dirs: Vec<Arc<LogDirState>>) {
+        *self.log_dirs.write().unwrap_or_else(PoisonError::into_inner) = dirs;
     }
 
     /// `find` is asked about log directories from now on; without it their sizes are unknown.
@@ -162,20 +174,32 @@ impl Broker {
         let _ = self.log_dir_facts.set(find);
     }
 
-    pub(crate) fn log_dir_paths(&self) -> Vec<PathBuf> {
-        self.log_dir_paths.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All log directories, in the order of the configuration.
+    pub fn log_dirs(&self) -> Vec<Arc<LogDirState>> {
+        self.log_dirs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `OfflineLogDirectoryCount`: the log directories that failed.
+    pub fn offline_log_dir_count(&self) -> usize {
+        self.log_dirs().iter().filter(|dir| !dir.is_online()).count()
+    }
+
+    /// Whether a directory must not get new replicas (`cordoned.log.dirs`, KIP-1066).
+    pub(crate) fn is_cordoned(&self, dir: &LogDirState) -> bool {
+        let config = self.config();
+        config.cordoned_log_dirs.iter().any(|cordoned| cordoned == "*" || Path::new(cordoned) == dir.path())
     }
 
     pub(crate) fn log_dir_facts(&self, path: &Path) -> LogDirFacts {
         match self.log_dir_facts.get() {
             Some(find) => find(path),
-            None => LogDirFacts {
-                path: path.to_owned(),
-                absolute: path.to_owned(),
-                total_bytes: -1,
-                usable_bytes: -1,
-            },
+            None => LogDirFacts { absolute: path.to_owned(), total_bytes: -1, usable_bytes: -1 },
         }
+    }
+
+    /// Replicas on their way to other log directories.
+    pub fn moves(&self) -> &Arc<Moves> {
+        &self.moves
     }
 
     /// Its loggers and their levels.
@@ -350,14 +374,42 @@ impl Broker {
 
     /// What this broker tells the controller again and again while it is registered with `epoch`.
     pub fn heartbeat(&self, epoch: BrokerEpoch) -> BrokerHeartbeatRequest {
+        let tell = self.to_tell();
+        let before =
+            std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), tell.clone());
+        // Nothing is said of cordoned directories where there never was one: older controllers do not know them.
+        let says_cordoned = !tell.cordoned.is_empty() || !before.cordoned.is_empty() || self.was_cordoned();
         BrokerHeartbeatRequest {
+            offline_log_dirs: tell.offline,
+            cordoned_log_dirs: says_cordoned.then_some(tell.cordoned),
             broker_id: self.node.0,
             broker_epoch: epoch.0,
             current_metadata_offset: self.image().offset().0,
             want_fence: false,
             want_shut_down: false,
-            ..BrokerHeartbeatRequest::default()
         }
+    }
+
+    /// Whether the controller should hear of the log directories before the next heartbeat is due.
+    pub fn has_news_for_controller(&self) -> bool {
+        self.to_tell() != *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn to_tell(&self) -> Told {
+        let ids = |wanted: &dyn Fn(&LogDirState) -> bool| {
+            let dirs = self.log_dirs();
+            dirs.iter().filter(|dir| wanted(dir)).filter_map(|dir| Some(dir.id()?.0)).collect()
+        };
+        Told {
+            offline: ids(&|dir| !dir.is_online()),
+            cordoned: ids(&|dir| dir.is_online() && self.is_cordoned(dir)),
+        }
+    }
+
+    fn was_cordoned(&self) -> bool {
+        let image = self.image();
+        let cordoned = image.broker(self.node).and_then(|broker| broker.cordoned_directories.as_ref());
+        cordoned.is_some_and(|cordoned| !cordoned.is_empty())
     }
 
     /// All partitions hosted at the moment.

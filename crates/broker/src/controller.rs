@@ -55,6 +55,11 @@ impl ControllerHandle {
         Self { waker, queue: Mutex::default() }
     }
 
+    /// Wakes whoever drives the controller.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
     /// Asks the controller.
     pub fn submit(&self, request: ControllerRequest, on_reply: OnReply) {
         self.queue().submissions.push(Submission { request, on_reply });

@@ -46,7 +46,7 @@ pub struct Call<'a> {
 type Handler = fn(Call<'_>) -> Result<(), Close>;
 
 /// Sorted by key, as ApiVersions lists them.
-static HANDLERS: [(ApiKey, Handler); 17] = [
+static HANDLERS: [(ApiKey, Handler); 18] = [
     (ApiKey::PRODUCE, apis::produce::handle),
     (ApiKey::FETCH, apis::fetch::handle),
     (ApiKey::LIST_OFFSETS, apis::list_offsets::handle),
@@ -59,6 +59,7 @@ static HANDLERS: [(ApiKey, Handler); 17] = [
     (ApiKey::OFFSET_FOR_LEADER_EPOCH, apis::offset_for_leader_epoch::handle),
     (ApiKey::DESCRIBE_CONFIGS, apis::describe_configs::handle),
     (ApiKey::ALTER_CONFIGS, apis::alter_configs::replace::handle),
+    (ApiKey::ALTER_REPLICA_LOG_DIRS, apis::alter_replica_log_dirs::handle),
     (ApiKey::DESCRIBE_LOG_DIRS, apis::describe_log_dirs::handle),
     (ApiKey::CREATE_PARTITIONS, apis::create_partitions::handle),
     (ApiKey::INCREMENTAL_ALTER_CONFIGS, apis::alter_configs::incremental::handle),

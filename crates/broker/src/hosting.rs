@@ -8,7 +8,6 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -21,25 +20,31 @@ use metadata::delta::Delta;
 use metadata::image::{ConfigOverrides, Image, Resource, ResourceType, Topic};
 use storage::config::LogConfig;
 use storage::directory::{DirKind, TopicPartition};
-use storage::disk::Disk;
+use storage::disk::{Disk, remove_dir_with_files};
 use storage::log::{Log, LogSpec};
+use storage::log_dir::PartitionDir;
 use storage::read::LogReader;
 
 use crate::broker::{Broker, Random};
+use crate::log_dirs::LogDirState;
 use crate::partition::{PartitionHandle, PartitionShared};
 use crate::shard::{Adopt, Op, ShardQueue};
 use crate::topic_config::log_config;
 
+mod assignments;
+mod failures;
+mod moves;
+
+use assignments::Assignments;
+
 /// A log directory with the shards that own its partitions.
 pub struct HostedDir {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its id in the metadata.
-    pub id: DirectoryId,
-    /// Its shards, at least one.
-    pub shards: Vec<Arc<ShardQueue>>,
+    state: Arc<LogDirState>,
+    shards: Vec<Arc<ShardQueue>>,
     /// How many partitions it holds.
-    pub partitions: usize,
+    partitions: usize,
+    /// Whether its partitions were taken offline.
+    given_up: bool,
 }
 
 /// Makes logs, each from its specification, and gives them in the same order. Whoever has threads uses them: each log waits
@@ -55,10 +60,24 @@ pub struct Hosting {
     random: Random,
     /// Directories set aside, and when they are removed; in the order of that time.
     removals: Vec<(MonoTime, PathBuf)>,
-    /// Logs found at the start that the first publication has not claimed yet, with the number of their directory.
-    found: BTreeMap<TopicPartition, (Log, usize)>,
+    /// Logs found at the start that the first publication has not claimed yet.
+    found: BTreeMap<TopicPartition, Vec<Log>>,
+    /// Copies on their way into a directory, found at the start.
+    futures: Vec<PartitionDir>,
+    /// Where logs are to be made that somebody asked to be moved before they were there.
+    preferred: BTreeMap<TopicPartition, Arc<LogDirState>>,
     /// Logs were set aside of which the checkpoints still speak.
     forgotten: bool,
+    /// Replicas whose directory the controller does not know yet.
+    assignments: Assignments,
+}
+
+impl HostedDir {
+    /// A directory with its shards, at least one.
+    pub fn new(state: Arc<LogDirState>, shards: Vec<Arc<ShardQueue>>) -> Self {
+        assert!(!shards.is_empty(), "every directory has a shard");
+        Self { state, shards, partitions: 0, given_up: false }
+    }
 }
 
 /// A partition whose log is to be made, in a directory by its number.
@@ -70,10 +89,9 @@ struct NewPartition<'a> {
 }
 
 impl Hosting {
-    /// Hosts nothing yet. Logs are made one after the other.
+    /// Hosts nothing yet. `dirs` are those that serve. Logs are made one after the other.
     pub fn new(broker: Arc<Broker>, disk: Arc<dyn Disk>, dirs: Vec<HostedDir>, random: Random) -> Self {
-        assert!(dirs.iter().all(|dir| !dir.shards.is_empty()), "every directory has a shard");
-        broker.set_log_dirs(dirs.iter().map(|dir| dir.path.clone()).collect());
+        let assignments = Assignments::new(broker.clone());
         let create_logs: CreateLogs =
             Box::new(|specs, now| specs.into_iter().map(|spec| Log::create(spec, now)).collect());
         Self {
@@ -84,7 +102,10 @@ impl Hosting {
             random,
             removals: Vec::new(),
             found: BTreeMap::new(),
+            futures: Vec::new(),
+            preferred: BTreeMap::new(),
             forgotten: false,
+            assignments,
         }
     }
 
@@ -93,9 +114,23 @@ impl Hosting {
         self.create_logs = create_logs;
     }
 
-    /// Takes a log that was found in directory number `dir` at the start. The first publication says whose it is.
-    pub fn found(&mut self, log: Log, dir: usize) {
-        self.found.insert(log.topic_partition().clone(), (log, dir));
+    /// Takes a log that was found at the start. The first publication says whose it is.
+    pub fn found(&mut self, log: Log) {
+        self.found.entry(log.topic_partition().clone()).or_default().push(log);
+    }
+
+    /// Does what is due: takes partitions of directories offline that failed, tells the controller where replicas are,
+    /// removes what was set aside long enough ago.
+    ///
+    /// # Errors
+    /// The last directory failed, or the one that holds the metadata log: the node cannot go on.
+    pub fn run(&mut self, now: Now) -> Result<(), String> {
+        self.give_up_failed_dirs()?;
+        self.begin_asked(now);
+        self.end_moves(now);
+        self.assignments.submit(now);
+        self.remove_set_aside(now);
+        Ok(())
     }
 
     /// The metadata changed.
@@ -128,6 +163,7 @@ impl Hosting {
         self.set_strays_aside(now);
         let before = self.broker.image();
         self.broker.set_image(image);
+        self.resume_moves(now);
         for id in delta.topics_deleted.keys() {
             if let Some(topic) = before.topic_by_id(*id) {
                 self.unhost(topic, now);
@@ -149,13 +185,12 @@ impl Hosting {
         receiver
     }
 
-    /// Removes what was set aside long enough ago.
-    pub fn remove_set_aside(&mut self, now: Now) {
+    fn remove_set_aside(&mut self, now: Now) {
         let due = self.removals.partition_point(|(at, _)| *at <= now.mono);
-        let due: Vec<_> = self.removals.drain(..due).collect();
-        for (_, path) in due {
-            if let Err(error) = self.remove_dir(&path) {
-                tracing::error!(path = %path.display(), %error, "a deleted partition's files stay");
+        for (_, path) in self.removals.drain(..due).collect::<Vec<_>>() {
+            if let Err(error) = remove_dir_with_files(&*self.disk, &path) {
+                tracing::error!(%error, "a deleted partition's files stay");
+                self.observe(&path, &error);
             }
         }
     }
@@ -172,7 +207,7 @@ impl Hosting {
         !self.found.is_empty()
     }
 
-    /// When [`Hosting::remove_set_aside`] has something to do.
+    /// When [`Hosting::run`] has something to do by itself.
     pub fn next_timeout(&self) -> Option<MonoTime> {
         self.removals.first().map(|(at, _)| *at)
     }
@@ -201,28 +236,43 @@ impl Hosting {
         let partition = topic.partition(index).filter(|partition| self.is_here(partition))?;
         // One whose disk failed stays as it is: a new log in its place would hide what it holds.
         if let Some(handle) = self.broker.hosted(topic.id, index) {
+            let assigned = partition.directory(self.broker.node());
+            let on_its_way = self.broker.moves().get((topic.id, index));
+            if on_its_way.is_none_or(|moved| moved.target.id() != assigned) {
+                self.assignments.compare(&handle, assigned);
+            }
             handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
             return None;
         }
         let config = config.get_or_init(|| Arc::new(self.config_of(image, topic))).clone();
         let name = TopicPartition::new(topic.name.as_ref(), index.0);
-        if let Some((mut log, dir)) = self.take_found(&name, topic) {
-            log.update_config(config.clone());
-            if let Err(error) = log.assign_topic_id(topic.id) {
-                // It is offline from here on, and says so to whoever writes.
-                tracing::error!(partition = %name, %error, "its topic's id cannot be noted");
-            }
-            self.adopt(log, NewPartition { topic, index, dir, config });
+        if let Some(log) = self.take_found(&name, topic, now) {
+            let dir = self.dir_of(&log.dir()).expect("it was found in one of them");
+            self.adopt_found(log, NewPartition { topic, index, dir, config });
             return None;
         }
-        if let Some((stray, _)) = self.found.remove(&name) {
-            tracing::warn!(partition = %name, "a log of an earlier topic of this name is set aside");
-            self.set_aside(&name, &stray.reader(), DirKind::Stray, now);
+        let assigned = partition.directory(self.broker.node()).unwrap_or(DirectoryId::UNASSIGNED);
+        let Some(dir) = self.place(assigned, &name) else {
+            tracing::warn!(partition = %name, directory = %assigned, "not made: it may lie in a directory that is offline");
+            return None;
+        };
+        if let Some(log) = self.promote(&name, topic.id, dir, now) {
+            self.adopt_found(log, NewPartition { topic, index, dir, config });
+            return None;
         }
-        let dir = self.place(partition.directory(self.broker.node()));
         // It counts from now on, so that the next one finds another place.
         self.dirs[dir].partitions += 1;
         Some(NewPartition { topic, index, dir, config })
+    }
+
+    fn adopt_found(&mut self, mut log: Log, new: NewPartition<'_>) {
+        log.update_config(new.config.clone());
+        if let Err(error) = log.assign_topic_id(new.topic.id) {
+            // It is offline from here on, and says so to whoever writes.
+            tracing::error!(partition = %log.topic_partition(), %error, "its topic's id cannot be noted");
+            self.dirs[new.dir].state.observe(&error);
+        }
+        self.adopt(log, new);
     }
 
     /// Makes logs.
@@ -231,7 +281,7 @@ impl Hosting {
             let topic_partition = TopicPartition::new(new.topic.name.as_ref(), new.index.0);
             LogSpec {
                 disk: self.disk.clone(),
-                dir: self.dirs[new.dir].path.join(topic_partition.dir_name()),
+                dir: self.dirs[new.dir].state.path().join(topic_partition.dir_name()),
                 topic_partition,
                 topic_id: Some(new.topic.id),
                 config: new.config.clone(),
@@ -245,33 +295,80 @@ impl Hosting {
                 Err(error) => {
                     let (topic, partition) = (&new.topic.name, new.index);
                     tracing::error!(%topic, %partition, %error, "a partition cannot be made");
+                    self.dirs[new.dir].state.observe(&error);
                 }
             }
         }
     }
 
     /// A log found at the start, if it is of this very topic and not of an earlier one of the same name.
-    fn take_found(&mut self, name: &TopicPartition, topic: &Topic) -> Option<(Log, usize)> {
-        let (log, _) = self.found.get(name)?;
-        if log.topic_id().is_some_and(|id| id != topic.id) {
-            return None;
+    ///
+    /// Two are there when a crash came while a replica was moved to another directory: the moved one has all that the other
+    /// has, and whatever was appended later stands in one of them alone.
+    fn take_found(&mut self, name: &TopicPartition, topic: &Topic, now: Now) -> Option<Log> {
+        let found = self.found.remove(name)?;
+        let of_topic = |log: &Log| log.topic_id().is_none_or(|id| id == topic.id);
+        let (mut own, strays): (Vec<_>, Vec<_>) = found.into_iter().partition(of_topic);
+        for stray in strays {
+            tracing::warn!(partition = %name, "a log of an earlier topic of this name is set aside");
+            self.set_aside(name, &stray.reader(), DirKind::Stray, now);
         }
-        self.found.remove(name)
+        let assigned =
+            topic.partition(name.partition).and_then(|partition| partition.directory(self.broker.node()));
+        let is_assigned =
+            |log: &Log| self.dir_of(&log.dir()).and_then(|dir| self.dirs[dir].state.id()) == assigned;
+        own.sort_by_key(|log| (log.ends().log_end, is_assigned(log)));
+        let newest = own.pop();
+        for older in own {
+            tracing::warn!(partition = %name, dir = %older.dir().display(), "set aside: the replica was moved");
+            self.set_aside(name, &older.reader(), DirKind::Deleted, now);
+        }
+        newest
     }
 
     /// Logs that were found and belong to nothing: after the first publication none is left.
     fn set_strays_aside(&mut self, now: Now) {
-        for (name, (log, _)) in std::mem::take(&mut self.found) {
-            tracing::warn!(partition = %name, "a log of no topic of this cluster is set aside");
-            self.set_aside(&name, &log.reader(), DirKind::Stray, now);
+        for (name, logs) in std::mem::take(&mut self.found) {
+            for log in logs {
+                tracing::warn!(partition = %name, "a log of no topic of this cluster is set aside");
+                self.set_aside(&name, &log.reader(), DirKind::Stray, now);
+            }
         }
     }
 
-    /// The directory that the metadata names, or the one with the fewest partitions.
-    fn place(&self, wanted: Option<DirectoryId>) -> usize {
-        let named = self.dirs.iter().position(|dir| Some(dir.id) == wanted);
-        let fewest = || (0..self.dirs.len()).min_by_key(|index| self.dirs[*index].partitions);
-        named.or_else(fewest).expect("a node has a log directory")
+    /// The directory for a log that is not there: the one that the metadata names, or, when it leaves that open, the one
+    /// with the fewest partitions that takes new ones. `None` when the log may lie in a directory that is offline.
+    fn place(&mut self, assigned: DirectoryId, name: &TopicPartition) -> Option<usize> {
+        let preferred = self.preferred.remove(name);
+        let is_online = |dir: &usize| self.dirs[*dir].state.is_online();
+        let online = (0..self.dirs.len()).filter(is_online);
+        let is_preferred =
+            |dir: &usize| Some(self.dirs[*dir].state.path()) == preferred.as_ref().map(|dir| dir.path());
+        if let Some(preferred) = online.clone().find(is_preferred) {
+            return Some(preferred);
+        }
+        if let Some(named) = online.clone().find(|dir| self.dirs[*dir].state.id() == Some(assigned)) {
+            return Some(named);
+        }
+        if assigned != DirectoryId::UNASSIGNED && self.broker.offline_log_dir_count() > 0 {
+            return None;
+        }
+        let is_open = |dir: &usize| !self.broker.is_cordoned(&self.dirs[*dir].state);
+        let fewest =
+            |dirs: &mut dyn Iterator<Item = usize>| dirs.min_by_key(|dir| self.dirs[*dir].partitions);
+        fewest(&mut online.clone().filter(is_open)).or_else(|| fewest(&mut online.clone()))
+    }
+
+    /// The directory that a partition's directory is in.
+    fn dir_of(&self, partition: &Path) -> Option<usize> {
+        self.dirs.iter().position(|dir| partition.parent() == Some(dir.state.path()))
+    }
+
+    /// An operation on a partition's directory failed.
+    fn observe(&self, partition: &Path, error: &storage::Error) {
+        if let Some(dir) = self.dir_of(partition) {
+            self.dirs[dir].state.observe(error);
+        }
     }
 
     fn adopt(&mut self, log: Log, new: NewPartition<'_>) {
@@ -283,10 +380,14 @@ impl Hosting {
         let slot = shard.reserve();
         let epoch = topic.partition(index).map(|partition| partition.leader_epoch).unwrap_or_default();
         let reader = log.reader();
-        let shared = Arc::new(PartitionShared::new(topic.id, topic.name.clone(), index, epoch, reader));
+        let (name, state) = (topic.name.clone(), dir.state.clone());
+        let shared = Arc::new(PartitionShared::new(topic.id, name, index, epoch, reader, state));
         let adopt = Adopt { slot, log, shared: shared.clone(), config };
         shard.submit_one(Op::Adopt(Box::new(adopt)));
-        self.broker.insert_partition(PartitionHandle { shard, slot, shared });
+        let handle = PartitionHandle { shard, slot, shared };
+        let assigned = topic.partition(index).and_then(|partition| partition.directory(self.broker.node()));
+        self.assignments.compare(&handle, assigned);
+        self.broker.insert_partition(handle);
     }
 
     /// Configs of this broker, or of all brokers, were set: they count from now on, for topics too.
@@ -339,11 +440,12 @@ impl Hosting {
         for index in topic.partitions.keys() {
             let Some(handle) = self.broker.remove_partition(topic.id, *index) else { continue };
             let name = TopicPartition::new(topic.name.as_ref(), index.0);
-            self.set_aside(&name, handle.shared.reader(), DirKind::Deleted, now);
-            let dir = handle.shared.reader().dir();
-            if let Some(dir) = self.dirs.iter_mut().find(|hosted| dir.starts_with(&hosted.path)) {
-                dir.partitions -= 1;
+            if let Some(dir) = self.dir_of(&handle.shared.reader().dir()) {
+                self.dirs[dir].partitions -= 1;
             }
+            self.cancel_move(&handle, now);
+            self.assignments.forget(&handle);
+            self.set_aside(&name, handle.shared.reader(), DirKind::Deleted, now);
             let (shard, slot) = (handle.shard.clone(), handle.slot);
             handle.shard.submit_one(Op::Release(
                 slot,
@@ -358,22 +460,25 @@ impl Hosting {
     /// Gives a partition's directory a name under which it is never opened again, at once: a new topic may take the old
     /// name while appends that were under way still end in the old files.
     fn set_aside(&mut self, name: &TopicPartition, reader: &LogReader, kind: DirKind, now: Now) {
+        if self.dir_of(&reader.dir()).is_some_and(|dir| !self.dirs[dir].state.is_online()) {
+            // When the directory is back, the next start finds that it belongs to nothing.
+            return;
+        }
         let unique = Uuid::from_u128((self.random)());
         let path = reader.dir().with_file_name(name.renamed_dir(kind, unique));
         if let Err(error) = reader.rename_dir(&path) {
             tracing::error!(partition = %name, %error, "the partition cannot be set aside");
-            return;
+            return self.observe(&path, &error);
         }
-        let delay_ms = self.broker.config().log_segment_delete_delay_ms;
-        self.removals.push((now.mono.plus_ms(delay_ms), path));
+        self.remove_later(path, now);
         self.forgotten = true;
     }
 
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        for entry in self.disk.list(path)? {
-            self.disk.remove_file(&path.join(entry.name))?;
-        }
-        self.disk.remove_dir(path)
+    fn remove_later(&mut self, path: PathBuf, now: Now) {
+        let delay_ms = self.broker.config().log_segment_delete_delay_ms;
+        let due = now.mono.plus_ms(delay_ms);
+        let place = self.removals.partition_point(|(at, _)| *at <= due);
+        self.removals.insert(place, (due, path));
     }
 }
 

@@ -3,6 +3,7 @@
 //! The log itself belongs to its shard alone. Invariant: a waiter that was added before it read the ends is told of every
 //! later advance, so no wake-up is lost between a look and a wait.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -13,6 +14,7 @@ use storage::directory::TopicPartition;
 use storage::log::Checkpoint;
 use storage::read::LogReader;
 
+use crate::log_dirs::LogDirState;
 use crate::shard::ShardQueue;
 
 /// Where a partition lives in its shard. The generation tells a slot's later tenant from an earlier one.
@@ -44,6 +46,7 @@ pub struct PartitionShared {
     /// Its index.
     pub index: PartitionIndex,
     reader: Arc<LogReader>,
+    log_dir: Mutex<Arc<LogDirState>>,
     leader_epoch: AtomicI32,
     /// Producers are answered only once their records are on disk.
     synced: AtomicBool,
@@ -70,12 +73,14 @@ impl PartitionShared {
         index: PartitionIndex,
         leader_epoch: LeaderEpoch,
         reader: Arc<LogReader>,
+        log_dir: Arc<LogDirState>,
     ) -> Self {
         Self {
             topic_id,
             topic,
             index,
             reader,
+            log_dir: Mutex::new(log_dir),
             leader_epoch: AtomicI32::new(leader_epoch.0),
             synced: AtomicBool::new(false),
             offline: AtomicBool::new(false),
@@ -87,6 +92,25 @@ impl PartitionShared {
     /// Reads the log.
     pub fn reader(&self) -> &LogReader {
         &self.reader
+    }
+
+    /// The directory that its log lies in.
+    pub fn log_dir(&self) -> Arc<LogDirState> {
+        self.log_dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its log was moved to another directory.
+    pub(crate) fn set_log_dir(&self, dir: Arc<LogDirState>) {
+        *self.log_dir.lock().unwrap_or_else(PoisonError::into_inner) = dir;
+    }
+
+    /// A read of its log failed. One of a file that is gone says nothing: its partition may have been deleted meanwhile.
+    pub(crate) fn observe_read(&self, error: &storage::Error) {
+        let is_gone =
+            matches!(error, storage::Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        if !is_gone {
+            self.log_dir().observe(error);
+        }
     }
 
     /// What is to be written down of its log.

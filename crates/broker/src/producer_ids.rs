@@ -40,6 +40,11 @@ impl ProducerIds {
         supply(&self.supply).epoch = epoch;
     }
 
+    /// The broker's epoch, once it is registered.
+    pub(crate) fn epoch(&self) -> BrokerEpoch {
+        supply(&self.supply).epoch
+    }
+
     /// Calls `taker` with an id, at once or when the controller has answered.
     pub fn take(&self, taker: Taker) {
         let ask = {

@@ -44,6 +44,8 @@ pub enum Op {
     /// Something to do with the log on the thread that owns it, such as a step of a compaction. An error takes the log
     /// offline. Dropped if the log is not here.
     Visit(Slot, Visit),
+    /// The log's directory failed.
+    TakeOffline(Slot),
     /// Retention, expiry and files to be removed, for all partitions.
     Maintain,
 }
@@ -82,7 +84,7 @@ pub struct Effects {
     pub wakes: Vec<Arc<Replies>>,
     /// Syncs to run elsewhere; their end comes back as [`Op::Synced`].
     pub syncs: Vec<(Slot, SyncJob)>,
-    /// Logs whose disk failed, by name with the reason.
+    /// Logs that went offline, by name with the reason.
     pub failures: Vec<String>,
     /// There is a log whose `cleanup.policy` has `compact`, which it may not have had before.
     pub has_compacted: bool,
@@ -162,6 +164,11 @@ impl Shard {
             Op::Visit(slot, visit) => {
                 if let Some(hosted) = self.get(slot) {
                     hosted.visit(visit, now, effects);
+                }
+            }
+            Op::TakeOffline(slot) => {
+                if let Some(hosted) = self.get(slot) {
+                    hosted.take_offline(effects);
                 }
             }
             Op::Release(slot, take) => self.release(slot, take, now, effects),

@@ -38,6 +38,8 @@ calls! {
     incremental_alter_configs_request::IncrementalAlterConfigsRequest
         => incremental_alter_configs_response::IncrementalAlterConfigsResponse,
     create_partitions_request::CreatePartitionsRequest => create_partitions_response::CreatePartitionsResponse,
+    alter_replica_log_dirs_request::AlterReplicaLogDirsRequest
+        => alter_replica_log_dirs_response::AlterReplicaLogDirsResponse,
     describe_log_dirs_request::DescribeLogDirsRequest => describe_log_dirs_response::DescribeLogDirsResponse,
     describe_cluster_request::DescribeClusterRequest => describe_cluster_response::DescribeClusterResponse,
     describe_topic_partitions_request::DescribeTopicPartitionsRequest

@@ -7,6 +7,7 @@ mod activation;
 mod brokers;
 mod configs;
 mod controllers;
+mod directories;
 mod election;
 pub mod names;
 mod placement;
@@ -20,6 +21,8 @@ use base::time::Now;
 use machine::{Decision, Soft, TimerChange, View};
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
+use protocol::messages::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
+use protocol::messages::assign_replicas_to_dirs_response::AssignReplicasToDirsResponse;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_heartbeat_response::BrokerHeartbeatResponse;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
@@ -150,6 +153,24 @@ impl Controller {
         }
     }
 
+    fn assign_replicas(
+        &self,
+        view: &View<'_, State>,
+        request: &AssignReplicasToDirsRequest,
+    ) -> Decision<Self> {
+        match self.brokers(view).assign_replicas(request) {
+            Ok((records, response)) => {
+                Decision::write(records, ControllerReply::AssignReplicasToDirs(response))
+            }
+            Err(refusal) => {
+                Decision::reply(ControllerReply::AssignReplicasToDirs(AssignReplicasToDirsResponse {
+                    error_code: refusal.code,
+                    ..Default::default()
+                }))
+            }
+        }
+    }
+
     /// Gives the broker a whole session from now on.
     fn hear(&mut self, id: NodeId, epoch: BrokerEpoch) -> TimerChange<ControllerTimer> {
         TimerChange::Arm(ControllerTimer::Session(id), self.sessions.hear(id, epoch))
@@ -198,6 +219,7 @@ impl Soft for Controller {
             ControllerVerb::RegisterController(body) => controllers::register(&view, body),
             ControllerVerb::Heartbeat(body) => self.heartbeat(&view, body),
             ControllerVerb::AllocateProducerIds(body) => self.allocate_producer_ids(&view, body),
+            ControllerVerb::AssignReplicasToDirs(body) => self.assign_replicas(&view, body),
         }
     }
 

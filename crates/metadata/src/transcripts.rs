@@ -21,6 +21,7 @@ use base::uuid::Uuid;
 use protocol::json::{bytes_to_json, to_json};
 use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use protocol::messages::alter_configs_request::AlterConfigsRequest;
+use protocol::messages::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -154,6 +155,7 @@ impl Play {
                 broker_id: words.first().parse().expect("an id"),
                 broker_epoch: words.number("epoch").expect("an epoch"),
             }),
+            "assign" => ControllerVerb::AssignReplicasToDirs(self.assignment_to_dirs(&words)),
             other => panic!("no step is called {other}"),
         };
         let request = ControllerRequest { verb, api_version: 7, access: Arc::new(AllowAll) };
@@ -200,6 +202,29 @@ impl Play {
             want_shut_down: words.has("stop"),
             offline_log_dirs: words.ids("offline").unwrap_or_default(),
             cordoned_log_dirs: words.ids("cordoned"),
+        }
+    }
+
+    /// `broker directory topic:partition…`; an unknown topic stands for an unknown id.
+    fn assignment_to_dirs(&mut self, words: &Words<'_>) -> AssignReplicasToDirsRequest {
+        use protocol::messages::assign_replicas_to_dirs_request::{DirectoryData, PartitionData, TopicData};
+        let mut plain = words.plain();
+        let id: i32 = plain.next().and_then(|text| text.parse().ok()).expect("an id");
+        let directory =
+            plain.next().and_then(|text| u128::from_str_radix(text, 16).ok()).expect("hexadecimal");
+        let image = self.harness.image();
+        let topics = plain.map(|word| {
+            let (topic, index) = word.split_once(':').expect("topic:partition");
+            TopicData {
+                topic_id: image.topic_by_name(topic).map_or(Uuid::ONE, |topic| topic.id.0),
+                partitions: vec![PartitionData { partition_index: index.parse().expect("a number") }],
+            }
+        });
+        let known = image.broker(NodeId(id)).map_or(-1, |broker| broker.epoch.0);
+        AssignReplicasToDirsRequest {
+            broker_id: id,
+            broker_epoch: words.number("epoch").unwrap_or(known),
+            directories: vec![DirectoryData { id: Uuid::from_u128(directory), topics: topics.collect() }],
         }
     }
 
@@ -407,6 +432,7 @@ fn describe(reply: &ControllerReply) -> String {
         ControllerReply::RegisterController(response) => ("ControllerRegistration", to_json(response, 0)),
         ControllerReply::Heartbeat(response) => ("BrokerHeartbeat", to_json(response, 1)),
         ControllerReply::AllocateProducerIds(response) => ("AllocateProducerIds", to_json(response, 0)),
+        ControllerReply::AssignReplicasToDirs(response) => ("AssignReplicasToDirs", to_json(response, 0)),
     };
     let mut json = json.expect("JSON");
     if let Some(fields) = json.as_object_mut() {

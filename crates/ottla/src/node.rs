@@ -13,6 +13,7 @@ mod http;
 mod listeners;
 mod log_dirs;
 mod logging;
+mod movers;
 mod random;
 mod shards;
 mod start;

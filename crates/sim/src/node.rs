@@ -9,7 +9,6 @@
 
 mod connections;
 mod controller;
-mod dirs;
 mod shards;
 mod start;
 mod stop;
@@ -21,6 +20,7 @@ use std::sync::Arc;
 use base::ids::TopicId;
 use base::time::{MonoTime, Now};
 use broker::broker::Broker;
+use broker::log_dirs::LogDirs;
 use storage::Ends;
 use storage::sync::SyncJob;
 
@@ -31,7 +31,6 @@ use crate::network::ConnectionId;
 
 use connections::Connections;
 use controller::Controller;
-use dirs::Dirs;
 use shards::Shards;
 pub use stop::Stopped;
 pub use wake::Flag;
@@ -42,7 +41,7 @@ pub struct Node {
     controller: Controller,
     shards: Shards,
     connections: Connections,
-    dirs: Dirs,
+    dirs: LogDirs,
     /// The ends of every log as they were noted last.
     ends: HashMap<(Place, TopicId), Ends>,
 }

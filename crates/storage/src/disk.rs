@@ -19,6 +19,8 @@ use std::sync::Arc;
 use base::time::WallTime;
 use wire::piece::RangeFile;
 
+use crate::error::{Error, IoContext};
+
 /// An open file. Reads and writes name their position; there is no cursor, so one handle serves many threads.
 pub trait File: RangeFile {
     /// Writes all of `buffers`, one after the other, from `position`; one system call when the system takes them whole.
@@ -159,6 +161,18 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<
         Some(dir) => disk.sync_dir(dir),
         None => Ok(()),
     }
+}
+
+/// Removes a directory with the files in it.
+///
+/// # Errors
+/// The disk failed.
+pub fn remove_dir_with_files(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    for entry in disk.list(dir).context("list", dir)? {
+        let path = dir.join(&entry.name);
+        disk.remove_file(&path).context("remove", &path)?;
+    }
+    disk.remove_dir(dir).context("remove", dir)
 }
 
 /// Removes a file; no error if there is none.

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod disk;
 pub mod epochs;
 pub mod error;
+pub mod future;
 pub mod log;
 pub mod log_dir;
 pub mod meta_properties;

@@ -198,6 +198,13 @@ impl Log {
         self.offline
     }
 
+    /// Its directory failed elsewhere: nothing is read or written any more, and its files are let go of.
+    pub fn take_offline(&mut self) {
+        self.offline = true;
+        self.cleaning.cancel();
+        self.segments().iter().for_each(|segment| segment.release());
+    }
+
     /// The state of its producers.
     pub fn producers(&self) -> &Producers {
         &self.producers

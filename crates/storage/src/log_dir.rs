@@ -21,7 +21,7 @@ use crate::checkpoint::{self, Offsets};
 use crate::clean_shutdown::{self, CleanShutdown};
 use crate::config::LogConfig;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
-use crate::disk::{Disk, Lock};
+use crate::disk::{Disk, Lock, remove_dir_with_files};
 use crate::error::{Error, IoContext};
 use crate::incarnation;
 use crate::log::{Checkpoint, Log, LogSpec, Recovery};
@@ -279,11 +279,7 @@ impl LogDir {
     /// # Errors
     /// The disk failed.
     pub fn remove(&self, dir: &Path) -> Result<(), Error> {
-        for entry in self.disk.list(dir).context("list", dir)? {
-            let path = dir.join(&entry.name);
-            self.disk.remove_file(&path).context("remove", &path)?;
-        }
-        self.disk.remove_dir(dir).context("remove", dir)
+        remove_dir_with_files(&*self.disk, dir)
     }
 }
 

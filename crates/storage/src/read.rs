@@ -28,7 +28,7 @@ const SAMPLE: u32 = 64;
 
 /// The shared side of a log. Never holds up the thread that owns the log for longer than the copy of a few numbers.
 pub struct LogReader {
-    home: Arc<Home>,
+    home: Mutex<Arc<Home>>,
     view: Mutex<View>,
     epochs: Mutex<Epochs>,
     /// Reads that went back behind the newest batches.
@@ -79,12 +79,12 @@ struct Start {
 impl LogReader {
     pub(crate) fn new(home: Arc<Home>, view: View, epochs: Epochs) -> Arc<Self> {
         let (view, epochs) = (Mutex::new(view), Mutex::new(epochs));
-        Arc::new(Self { home, view, epochs, far_reads: AtomicU32::new(0) })
+        Arc::new(Self { home: Mutex::new(home), view, epochs, far_reads: AtomicU32::new(0) })
     }
 
     /// The log's directory.
     pub fn dir(&self) -> Arc<Path> {
-        self.home.dir()
+        self.home().dir()
     }
 
     /// Gives the log's directory another name under its owner's hands, as when its topic is deleted: files are found there
@@ -93,7 +93,7 @@ impl LogReader {
     /// # Errors
     /// The disk failed; the directory is where [`LogReader::dir`] says.
     pub fn rename_dir(&self, to: &Path) -> Result<(), Error> {
-        self.home.rename(to)
+        self.home().rename(to)
     }
 
     /// All ends at one moment.
@@ -156,6 +156,15 @@ impl LogReader {
     /// About how many bytes lie between two offsets, without touching the disk; exact near the log's end.
     pub fn bytes_between(&self, from: Offset, up_to: Offset) -> u64 {
         self.view().bytes_between(from, up_to)
+    }
+
+    /// The log is in another directory from now on.
+    pub(crate) fn move_home(&self, home: Arc<Home>) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = home;
+    }
+
+    fn home(&self) -> Arc<Home> {
+        self.home.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn view(&self) -> MutexGuard<'_, View> {

@@ -33,9 +33,9 @@ pub struct SyncJob {
 pub(crate) struct ToSync(pub(crate) Arc<dyn File>, pub(crate) FileKind, pub(crate) Offset);
 
 /// How a [`SyncJob`] ended; goes back to its log by [`Log::synced`].
-#[derive(Debug)]
 #[must_use = "the log must hear of it"]
 pub struct Synced {
+    home: Arc<Home>,
     up_to: Offset,
     closed_below: Offset,
     names: bool,
@@ -72,7 +72,8 @@ impl SyncJob {
     pub fn run(self) -> Synced {
         let result = self.sync();
         let names = !self.dirs.is_empty();
-        Synced { up_to: self.up_to, closed_below: self.closed_below, names, result }
+        let home = self.home.clone();
+        Synced { home, up_to: self.up_to, closed_below: self.closed_below, names, result }
     }
 
     /// Contents first: a name must not become durable before what it stands for.
@@ -133,6 +134,10 @@ impl Log {
     /// # Errors
     /// The sync failed: the log is offline for good.
     pub fn synced(&mut self, synced: Synced, now: Now) -> Result<(), Error> {
+        if !Arc::ptr_eq(&synced.home, &self.home) {
+            // The log has moved to another directory since, where everything was durable from the first moment.
+            return Ok(());
+        }
         self.durability.in_flight = false;
         if let Err(error) = synced.result {
             return Err(self.fail(error));

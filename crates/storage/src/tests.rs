@@ -26,6 +26,7 @@ mod clean;
 mod crash_states;
 mod deletion;
 mod faults;
+mod future;
 mod killed;
 mod log_dir;
 mod model;

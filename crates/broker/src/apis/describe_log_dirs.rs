@@ -1,6 +1,7 @@
 //! DescribeLogDirs: the directories of this broker, what lies in them and how full they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base::error_code::ErrorCode;
 use net::session::Close;
@@ -9,8 +10,9 @@ use protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 
-use crate::broker::{Broker, LogDirFacts};
+use crate::broker::Broker;
 use crate::dispatch::Call;
+use crate::log_dirs::LogDirState;
 use crate::partition::PartitionHandle;
 
 /// Takes up the request.
@@ -18,7 +20,8 @@ pub(crate) fn handle(mut call: Call<'_>) -> Result<(), Close> {
     let request: DescribeLogDirsRequest = call.decode()?;
     let asked = asked(&request);
     let partitions = call.broker.partitions();
-    let results = call.broker.log_dirs().into_iter().map(|dir| describe(&dir, &partitions, asked.as_ref()));
+    let dirs = call.broker.log_dirs();
+    let results = dirs.iter().map(|dir| describe(call.broker, dir, &partitions, asked.as_ref()));
     let response = DescribeLogDirsResponse { results: results.collect(), ..Default::default() };
     call.answer(&response)
 }
@@ -33,16 +36,28 @@ fn asked(request: &DescribeLogDirsRequest) -> Option<BTreeSet<(&str, i32)>> {
 }
 
 fn describe(
-    dir: &LogDirFacts,
+    broker: &Broker,
+    dir: &Arc<LogDirState>,
     partitions: &[PartitionHandle],
     asked: Option<&BTreeSet<(&str, i32)>>,
 ) -> DescribeLogDirsResult {
-    let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
+    let facts = broker.log_dir_facts(dir.path());
+    let log_dir = facts.absolute.display().to_string();
+    if !dir.is_online() {
+        return DescribeLogDirsResult {
+            error_code: ErrorCode::KAFKA_STORAGE_ERROR,
+            log_dir,
+            total_bytes: -1,
+            usable_bytes: -1,
+            ..DescribeLogDirsResult::default()
+        };
+    }
+    let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for handle in partitions {
         let shared = &handle.shared;
         let is_asked = asked.is_none_or(|asked| asked.contains(&(shared.topic.as_ref(), shared.index.0)));
-        if is_asked && shared.reader().dir().parent() == Some(dir.path.as_path()) {
-            topics.entry(&shared.topic).or_default().push(DescribeLogDirsPartition {
+        if is_asked && Arc::ptr_eq(&shared.log_dir(), dir) {
+            topics.entry(shared.topic.to_string()).or_default().push(DescribeLogDirsPartition {
                 partition_index: shared.index.0,
                 partition_size: i64::try_from(shared.reader().size_bytes()).unwrap_or(i64::MAX),
                 // A leader is never behind itself.
@@ -51,23 +66,28 @@ fn describe(
             });
         }
     }
-    let topic = |(name, mut partitions): (&str, Vec<DescribeLogDirsPartition>)| {
+    for moved in broker.moves().all() {
+        let shared = &moved.handle.shared;
+        let is_asked = asked.is_none_or(|asked| asked.contains(&(shared.topic.as_ref(), shared.index.0)));
+        if is_asked && Arc::ptr_eq(&moved.target, dir) {
+            topics.entry(shared.topic.to_string()).or_default().push(DescribeLogDirsPartition {
+                partition_index: shared.index.0,
+                partition_size: i64::try_from(moved.future.size_bytes()).unwrap_or(i64::MAX),
+                offset_lag: shared.reader().ends().log_end.0 - moved.future.ends().log_end.0,
+                is_future_key: true,
+            });
+        }
+    }
+    let topic = |(name, mut partitions): (String, Vec<DescribeLogDirsPartition>)| {
         partitions.sort_by_key(|partition| partition.partition_index);
-        DescribeLogDirsTopic { name: name.to_owned(), partitions }
+        DescribeLogDirsTopic { name, partitions }
     };
     DescribeLogDirsResult {
         error_code: ErrorCode::NONE,
-        log_dir: dir.absolute.display().to_string(),
+        log_dir,
         topics: topics.into_iter().map(topic).collect(),
-        total_bytes: dir.total_bytes,
-        usable_bytes: dir.usable_bytes,
-        is_cordoned: false,
-    }
-}
-
-impl Broker {
-    /// The log directories, in the order of the configuration.
-    fn log_dirs(&self) -> Vec<LogDirFacts> {
-        self.log_dir_paths().iter().map(|path| self.log_dir_facts(path)).collect()
+        total_bytes: facts.total_bytes,
+        usable_bytes: facts.usable_bytes,
+        is_cordoned: broker.is_cordoned(dir),
     }
 }

@@ -119,6 +119,7 @@ fn epoch_at(handle: &PartitionHandle, offset: Offset) -> LeaderEpoch {
 fn storage<T>(handle: &PartitionHandle, result: Result<T, storage::error::Error>) -> Result<T, ErrorCode> {
     result.map_err(|error| {
         tracing::error!(topic = %handle.shared.topic, partition = %handle.shared.index, %error, "look-up failed");
+        handle.shared.observe_read(&error);
         ErrorCode::KAFKA_STORAGE_ERROR
     })
 }

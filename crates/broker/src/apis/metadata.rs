@@ -154,8 +154,12 @@ fn partition_response(
 ) -> MetadataResponsePartition {
     let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<_>>();
     let image = broker.image();
-    let offline: Vec<_> =
-        partition.replicas.iter().copied().filter(|replica| !image.is_active(*replica)).collect();
+    let is_online = |replica: &NodeId| {
+        let broker = image.broker(*replica).filter(|broker| broker.is_active());
+        let directory = partition.directory(*replica).unwrap_or_default();
+        broker.is_some_and(|broker| broker.has_online_directory(directory))
+    };
+    let offline: Vec<_> = partition.replicas.iter().copied().filter(|replica| !is_online(replica)).collect();
     let error_code = match partition.leader {
         NodeId::NONE => ErrorCode::LEADER_NOT_AVAILABLE,
         _ if version == 0 && !offline.is_empty() => ErrorCode::REPLICA_NOT_AVAILABLE,

@@ -17,6 +17,7 @@ use replication::acks::{Acks, Durability, ReplicaEnds, answering_end, leader_sha
 use storage::Ends;
 use storage::append::{AppendRefusal, Appended, Origin};
 use storage::config::LogConfig;
+use storage::error::Error;
 use storage::log::Log;
 use storage::sync::Synced;
 
@@ -86,10 +87,10 @@ impl Hosted {
         if std::mem::take(&mut self.staged)
             && let Err(error) = self.log.write_staged(now)
         {
-            return self.fail(&error.to_string(), effects);
+            return self.fail(&error, effects);
         }
         if self.log.is_offline() {
-            return self.fail("the log is offline", effects);
+            return self.fail(&Error::Offline(self.log.dir().to_path_buf()), effects);
         }
         self.raise_high_watermark();
         self.answer(effects);
@@ -106,7 +107,7 @@ impl Hosted {
     pub(super) fn synced(&mut self, _slot: Slot, synced: Synced, now: Now, effects: &mut Effects) {
         self.syncing = false;
         if let Err(error) = self.log.synced(synced, now) {
-            self.fail(&error.to_string(), effects);
+            self.fail(&error, effects);
         }
     }
 
@@ -124,8 +125,14 @@ impl Hosted {
 
     pub(super) fn visit(&mut self, visit: Visit, now: Now, effects: &mut Effects) {
         if let Err(error) = visit(&mut self.log, now) {
-            self.fail(&error.to_string(), effects);
+            self.fail(&error, effects);
         }
+    }
+
+    /// The log's directory failed: nothing of it is read or written any more, and whoever waits is told.
+    pub(super) fn take_offline(&mut self, effects: &mut Effects) {
+        self.log.take_offline();
+        self.fail(&Error::Offline(self.log.dir().to_path_buf()), effects);
     }
 
     /// Retention and removal of deleted files; when the next removal is due.
@@ -142,7 +149,7 @@ impl Hosted {
         match result {
             Ok(next) => next,
             Err(error) => {
-                self.fail(&error.to_string(), effects);
+                self.fail(&error, effects);
                 None
             }
         }
@@ -202,13 +209,15 @@ impl Hosted {
         }
     }
 
-    fn fail(&mut self, reason: &str, effects: &mut Effects) {
+    fn fail(&mut self, error: &Error, effects: &mut Effects) {
+        self.shared.log_dir().observe(error);
+        let reason = error.to_string();
         if !self.shared.is_offline() {
             self.shared.set_offline();
             effects.failures.push(format!("{}: {reason}", self.log.topic_partition()));
         }
         for waiting in self.waiting.drain(..) {
-            waiting.part.refuse(AppendRefusal::new(ErrorCode::KAFKA_STORAGE_ERROR, reason), effects);
+            waiting.part.refuse(AppendRefusal::new(ErrorCode::KAFKA_STORAGE_ERROR, &reason), effects);
         }
     }
 }

@@ -2,6 +2,10 @@
 
 use base::error_code::ErrorCode;
 use base::ids::NodeId;
+use protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
+};
+use protocol::messages::alter_replica_log_dirs_response::AlterReplicaLogDirTopicResult;
 use protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 
@@ -47,6 +51,39 @@ impl Admin {
         };
         let answer = self.cluster.retry("describing log directories", call).await?;
         Ok(answer.results.into_iter().map(description).collect())
+    }
+}
+
+/// A replica to be moved: the partition, and the directory of the broker that it is to lie in.
+type ReplicaInLogDir = (TopicPartition, String);
+
+impl Admin {
+    /// Has a broker move replicas to other of its log directories; the answer says what was begun, in the given order.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses.
+    pub async fn alter_replica_log_dirs(
+        &self,
+        node: NodeId,
+        replicas: &[ReplicaInLogDir],
+    ) -> Result<Vec<(TopicPartition, ErrorCode)>> {
+        let dirs = replicas.iter().map(|(partition, path)| AlterReplicaLogDir {
+            path: path.clone(),
+            topics: vec![AlterReplicaLogDirTopic {
+                name: partition.topic.to_string(),
+                partitions: vec![partition.partition.0],
+            }],
+        });
+        let request = AlterReplicaLogDirsRequest { dirs: dirs.collect() };
+        let answer = self.cluster.call(node, &request).await?;
+        let of_topic = |topic: AlterReplicaLogDirTopicResult| {
+            let name: std::sync::Arc<str> = topic.topic_name.into();
+            topic
+                .partitions
+                .into_iter()
+                .map(move |row| (TopicPartition::new(name.clone(), row.partition_index), row.error_code))
+        };
+        Ok(answer.results.into_iter().flat_map(of_topic).collect())
     }
 }
 

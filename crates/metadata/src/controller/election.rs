@@ -57,6 +57,37 @@ pub(crate) fn elect(image: &Image, change: Change, defaults: Defaults) -> Vec<Me
     records
 }
 
+/// The record by which a replica lies in another directory of its broker; `None` if it lies there already. In one that is
+/// not online the replica is lost; out of one that was not, it may lead again.
+pub(crate) fn reassign_directory(
+    image: &Image,
+    topic: &Topic,
+    index: PartitionIndex,
+    (replica, directory): (NodeId, DirectoryId),
+    defaults: Defaults,
+) -> Option<PartitionChangeRecord> {
+    let mut partition = topic.partition(index)?.clone();
+    let place = partition.replicas.iter().position(|id| *id == replica)?;
+    if partition.directories.get(place) == Some(&directory) {
+        return None;
+    }
+    partition.directories.resize(partition.replicas.len(), DirectoryId::UNASSIGNED);
+    partition.directories[place] = directory;
+    let is_online = image.broker(replica).is_some_and(|broker| broker.has_online_directory(directory));
+    let change = if is_online { Change::default() } else { Change::lost(replica, directory) };
+    let has_elr = image.feature(ELIGIBLE_LEADER_REPLICAS) > 0;
+    let election = Election::of(image, topic, change, has_elr, defaults);
+    let elects = change.concerns(&partition) || partition.leader == NodeId::NONE;
+    let record = elects.then(|| election.run(topic.id, index, &partition)).flatten();
+    let mut record = record.unwrap_or_else(|| PartitionChangeRecord {
+        partition_id: index.0,
+        topic_id: topic.id.0,
+        ..Default::default()
+    });
+    record.directories = Some(partition.directories.iter().map(|directory| directory.0).collect());
+    Some(record)
+}
+
 /// Whether any partition is led by the broker.
 pub(crate) fn leads_any(image: &Image, broker: NodeId) -> bool {
     image.topics().any(|topic| topic.partitions.values().any(|partition| partition.leader == broker))

@@ -9,6 +9,8 @@ use protocol::messages::allocate_producer_ids_request::AllocateProducerIdsReques
 use protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
 use protocol::messages::alter_configs_request::AlterConfigsRequest;
 use protocol::messages::alter_configs_response::AlterConfigsResponse;
+use protocol::messages::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
+use protocol::messages::assign_replicas_to_dirs_response::AssignReplicasToDirsResponse;
 use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::broker_heartbeat_response::BrokerHeartbeatResponse;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
@@ -47,6 +49,8 @@ pub enum ControllerVerb {
     Heartbeat(BrokerHeartbeatRequest),
     /// AllocateProducerIds (67).
     AllocateProducerIds(AllocateProducerIdsRequest),
+    /// AssignReplicasToDirs (73).
+    AssignReplicasToDirs(AssignReplicasToDirsRequest),
 }
 
 /// The answer to the verb of the same name.
@@ -70,6 +74,8 @@ pub enum ControllerReply {
     Heartbeat(BrokerHeartbeatResponse),
     /// To AllocateProducerIds.
     AllocateProducerIds(AllocateProducerIdsResponse),
+    /// To AssignReplicasToDirs.
+    AssignReplicasToDirs(AssignReplicasToDirsResponse),
 }
 
 /// A verb with what else the request came with.

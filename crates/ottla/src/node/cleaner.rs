@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use base::ids::{PartitionIndex, TopicId};
 use base::time::Now;
 use broker::broker::Broker;
+use broker::log_dirs::LogDirs;
 use broker::partition::PartitionHandle;
 use broker::shard::Op;
 use net::clock::SystemClock;
@@ -26,7 +27,6 @@ use storage::clean::{CleanError, CleanMemory, CleanStats, Cleanable, Pace, dirti
 use storage::log::Log;
 
 use self::metrics::Round;
-use super::log_dirs::LogDirs;
 
 mod metrics;
 mod pace;
@@ -295,6 +295,9 @@ impl Cleaner {
             return;
         }
         tracing::error!(%topic, %partition, %error, "not compacted any more");
+        if let CleanError::Failed(error) = error {
+            handle.shared.log_dir().observe(error);
+        }
         let dir = handle.shared.reader().dir();
         let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
         let mut state = self.bell.state();

@@ -18,6 +18,7 @@ use base::time::{MonoTime, Now};
 use broker::broker::Broker;
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
+use broker::log_dirs::LogDirs;
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
 use metadata::features;
 use metadata::image::Image;
@@ -26,7 +27,6 @@ use net::clock::SystemClock;
 use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use tokio::sync::oneshot;
 
-use super::log_dirs::LogDirs;
 use super::threads::Parking;
 
 /// A request of this node itself, kept apart from those of clients.
@@ -220,7 +220,7 @@ impl Driver {
 
     fn on_timers(&mut self, now: Now) {
         if let (Some(epoch), Some(at)) = (self.epoch, self.next_heartbeat)
-            && at <= now.mono
+            && (at <= now.mono || self.parts.broker.has_news_for_controller())
         {
             self.next_heartbeat = None;
             let heartbeat = self.parts.broker.heartbeat(epoch);
@@ -236,7 +236,10 @@ impl Driver {
                 self.parts.dirs.write_checkpoints(&self.parts.broker);
             }
         }
-        self.parts.hosting.remove_set_aside(now);
+        if let Err(sentence) = self.parts.hosting.run(now) {
+            tracing::error!("{sentence}");
+            std::process::exit(1);
+        }
     }
 
     fn next_timeout(&self) -> MonoTime {

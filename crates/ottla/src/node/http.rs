@@ -72,8 +72,11 @@ impl std::fmt::Debug for Observed {
 /// A gauge of the page: name, what it means, how it is read.
 type Gauge = (&'static str, &'static str, fn(&Observed) -> i64);
 
-static GAUGES: [Gauge; 12] = [
+static GAUGES: [Gauge; 13] = [
     ("partitions", "Partitions that this node hosts", |observed| observed.broker.partition_count() as i64),
+    ("offline_log_directory_count", "Log directories that failed", |observed| {
+        observed.broker.offline_log_dir_count() as i64
+    }),
     ("topics", "Topics of the cluster", |observed| observed.broker.image().topic_count() as i64),
     ("connections", "Client connections open", |observed| observed.connections.total() as i64),
     ("fetch_sessions", "Incremental fetch sessions open", |observed| {

@@ -14,6 +14,7 @@ use base::uuid::Uuid;
 use broker::broker::Broker;
 use broker::controller::ControllerHandle;
 use broker::hosting::{HostedDir, Hosting};
+use broker::log_dirs::LogDirs;
 use metadata::controller::ControllerSettings;
 use metadata::features;
 use metadata::format::{EmptyFormat, format_empty};
@@ -38,8 +39,9 @@ use super::cleaner::{CleanerBell, CleanerMetrics, CleanerThreads};
 use super::controller::{ControllerThread, RunningController};
 use super::http::{self, Observed};
 use super::listeners::{self, Bound, Service};
-use super::log_dirs::{self, LogDirs};
+use super::log_dirs::{self, Threads};
 use super::logging;
+use super::movers::MoverThreads;
 use super::random::SystemRandom;
 use super::shards::ShardThreads;
 use super::threads::Parking;
@@ -58,6 +60,7 @@ pub struct Node {
     controller: RunningController,
     shards: Vec<ShardThreads>,
     cleaner: CleanerThreads,
+    movers: MoverThreads,
     dirs: Arc<LogDirs>,
     clock: SystemClock,
     epoch: BrokerEpoch,
@@ -75,22 +78,22 @@ impl Node {
         let entered = runtime.enter();
         let bound = listeners::bind_all(&config)?;
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        let mut dirs =
-            LogDirs::open(&disk, &config, |dirs| format_what_is_empty(dirs, &config, clock.now()))?;
         let parking = Parking::default();
+        let format = |dirs: &mut [LogDir]| format_what_is_empty(dirs, &config, clock.now());
+        let mut dirs = LogDirs::open(&disk, &config, &parking.waker(), format)?;
         let handle = Arc::new(ControllerHandle::new(parking.waker()));
         let recovering = usize::try_from(config.broker.num_recovery_threads_per_data_dir).unwrap_or(1);
         let of_controller = controller_settings(&config, &dirs)?;
         // The metadata and the logs have nothing to do with each other until the first publication.
-        let (node, logs) = std::thread::scope(|scope| {
+        let (node, found) = std::thread::scope(|scope| {
             let open =
                 || ControllerNode::open(disk.clone(), of_controller, clock.now(), Box::new(SystemRandom));
             let opening = scope.spawn(open);
-            let logs = dirs.open_logs(recovering, &Arc::default(), clock.now());
-            (opening.join().unwrap_or_else(|_| std::process::abort()), logs)
+            let found = dirs.open_logs(&Threads, recovering, &Arc::default(), clock.now());
+            (opening.join().unwrap_or_else(|_| std::process::abort()), found)
         });
-        let (node, logs) = (node.map_err(|error| error.to_string())?, logs?);
-        tracing::debug!(logs = logs.len(), "opened");
+        let (node, found) = (node.map_err(|error| error.to_string())?, found?);
+        tracing::debug!(logs = found.logs.len(), "opened");
         let broker = Arc::new(Broker::new(
             config.node_id,
             Arc::new(config.broker.clone()),
@@ -103,16 +106,17 @@ impl Node {
         let bell = CleanerBell::default();
         let mut shards = Vec::new();
         let mut hosted = Vec::new();
-        for (index, (path, id)) in dirs.iter().enumerate() {
+        for (index, dir) in dirs.online().enumerate() {
             let running = ShardThreads::start(index, shard_count(), clock, &bell).map_err(threads)?;
-            hosted.push(HostedDir { path, id, shards: running.queues(), partitions: 0 });
+            hosted.push(HostedDir::new(dir.clone(), running.queues()));
             shards.push(running);
         }
+        broker.set_log_dirs(dirs.states().to_vec());
         let mut hosting = Hosting::new(broker.clone(), disk.clone(), hosted, SystemRandom::shared());
         hosting.create_logs_with(Box::new(log_dirs::create_logs));
-        for (log, dir) in logs {
-            hosting.found(log, dir);
-        }
+        found.logs.into_iter().for_each(|log| hosting.found(log));
+        hosting.found_futures(found.futures);
+        let movers = MoverThreads::start(&broker, clock).map_err(threads)?;
         let dirs = Arc::new(dirs);
         let (serving, served) = oneshot::channel();
         let controller = ControllerThread {
@@ -143,7 +147,7 @@ impl Node {
         drop(entered);
         let data = config.log_dirs.join(", ");
         tracing::info!(node = %config.node_id, %address, cluster = dirs.cluster_id(), "serving");
-        Ok(Self { runtime, address, data, ready, controller, shards, cleaner, dirs, clock, epoch })
+        Ok(Self { runtime, address, data, ready, controller, shards, cleaner, movers, dirs, clock, epoch })
     }
 
     /// Where the first listener is reached, as `host:port`.
@@ -171,6 +175,7 @@ impl Node {
         // Connections and listeners end with their runtime; what they submitted is still carried out.
         self.runtime.shutdown_timeout(std::time::Duration::from_secs(5));
         self.cleaner.stop();
+        self.movers.stop();
         let hosting = self.controller.stop();
         let logs = hosting.release_all();
         for shards in self.shards {
@@ -178,7 +183,8 @@ impl Node {
         }
         // The controller's thread had the only other handle, and it has ended.
         if let Ok(dirs) = Arc::try_unwrap(self.dirs) {
-            dirs.close(logs.into_iter().collect(), self.epoch, self.clock.now());
+            // What is wrong with a directory was told where it happened.
+            let _ = dirs.close(&Threads, logs.into_iter().collect(), self.epoch, self.clock.now());
         }
         tracing::info!("stopped");
     }
@@ -367,7 +373,7 @@ fn registration(config: &NodeConfig, dirs: &LogDirs, bound: &[Bound]) -> BrokerR
         incarnation_id: Uuid::from_u128(SystemRandom::shared()()),
         listeners: bound.iter().map(listener).collect(),
         rack: config.broker.broker_rack.clone(),
-        log_dirs: dirs.iter().map(|(_, id)| id.0).collect(),
+        log_dirs: dirs.online().filter_map(|dir| Some(dir.id()?.0)).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,
         ..BrokerRegistrationRequest::default()
     }

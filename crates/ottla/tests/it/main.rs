@@ -6,5 +6,6 @@ mod administration;
 mod compaction;
 mod crashes;
 mod first_light;
+mod log_dirs;
 mod node;
 mod refusals;

@@ -13,7 +13,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Node {
     child: Child,
     pub address: String,
-    _log: Receiver<String>,
+    log: Receiver<String>,
 }
 
 /// A port that nobody listens on at the moment, kept over restarts.
@@ -58,7 +58,14 @@ impl Node {
             }
             said.push(line);
         }
-        Self { child, address: format!("127.0.0.1:{port}"), _log: log }
+        Self { child, address: format!("127.0.0.1:{port}"), log }
+    }
+
+    /// Waits until it ends by itself, which is no success; what it said.
+    pub fn wait_for_end(mut self) -> String {
+        let said: Vec<String> = std::iter::from_fn(|| self.log.recv_timeout(START).ok()).collect();
+        assert!(!self.child.wait().unwrap().success(), "it should have failed: {said:#?}");
+        said.join("\n")
     }
 
     /// kill -9.

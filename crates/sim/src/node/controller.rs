@@ -116,7 +116,7 @@ impl Controller {
 
     pub(super) fn run(&mut self, now: Now) -> Result<(), String> {
         self.woken.take();
-        self.on_timers(now);
+        self.on_timers(now)?;
         for submission in self.handle.drain() {
             self.waiting.insert(self.next_id, submission.on_reply);
             self.node.submit(submission.request, self.next_id);
@@ -172,9 +172,9 @@ impl Controller {
         }
     }
 
-    fn on_timers(&mut self, now: Now) {
+    fn on_timers(&mut self, now: Now) -> Result<(), String> {
         if let (Some(epoch), Some(at)) = (self.epoch, self.next_heartbeat)
-            && at <= now.mono
+            && (at <= now.mono || self.broker.has_news_for_controller())
         {
             self.next_heartbeat = None;
             let heartbeat = self.broker.heartbeat(epoch);
@@ -184,6 +184,6 @@ impl Controller {
             self.next_maintenance = now.mono.plus_ms(MAINTENANCE_MS);
             self.hosting.maintain();
         }
-        self.hosting.remove_set_aside(now);
+        self.hosting.run(now)
     }
 }

@@ -10,6 +10,7 @@ use base::uuid::Uuid;
 use broker::broker::Broker;
 use broker::controller::ControllerHandle;
 use broker::hosting::{HostedDir, Hosting};
+use broker::log_dirs::{LogDirState, LogDirs, Workers};
 use metadata::controller::ControllerSettings;
 use metadata::features;
 use metadata::format::{EmptyFormat, format_empty};
@@ -21,7 +22,6 @@ use storage::disk::Disk;
 
 use super::connections::Connections;
 use super::controller::Controller;
-use super::dirs::Dirs;
 use super::shards::Shards;
 use super::{Flag, Node};
 use crate::plan::Plan;
@@ -36,6 +36,15 @@ impl metadata::controller::Random for Bits {
     }
 }
 
+/// Does one after the other.
+pub(super) struct Alone;
+
+impl Workers for Alone {
+    fn map<T: Send, R: Send>(&self, _threads: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+        items.into_iter().map(work).collect()
+    }
+}
+
 impl Node {
     /// Starts.
     ///
@@ -45,7 +54,8 @@ impl Node {
         let config =
             NodeConfig::parse(plan.properties().into_iter().collect()).map_err(|error| error.to_string())?;
         let mut bits = Bits(random.fork());
-        let mut dirs = Dirs::open(&disk, &config.log_dirs, |dirs| {
+        let woken = Flag::default();
+        let mut dirs = LogDirs::open(&disk, &config, &woken.waker(), |dirs| {
             let empty = EmptyFormat {
                 node_id: config.node_id,
                 cluster_id: None,
@@ -54,13 +64,13 @@ impl Node {
             };
             format_empty(dirs, &empty, now.wall, &mut bits).map(drop).map_err(|error| error.to_string())
         })?;
-        let ids = dirs.ids()?;
-        let settings = settings(&config, &dirs, ids[0].1);
+        let metadata_id =
+            dirs.id_of(Path::new(&config.metadata_log_dir)).ok_or("the metadata directory is gone")?;
+        let settings = settings(&config, &dirs, metadata_id);
         let bits = Box::new(bits);
         let node =
             ControllerNode::open(disk.clone(), settings, now, bits).map_err(|error| error.to_string())?;
-        let logs = dirs.open_logs(&Arc::default(), now)?;
-        let woken = Flag::default();
+        let found = dirs.open_logs(&Alone, 1, &Arc::default(), now)?;
         let handle = Arc::new(ControllerHandle::new(woken.waker()));
         let shared = shared(random.fork());
         let broker = Arc::new(Broker::new(
@@ -72,18 +82,15 @@ impl Node {
             shared.clone(),
         ));
         let mut shards = Shards::default();
-        let hosted = ids.iter().map(|(path, id)| HostedDir {
-            path: path.clone(),
-            id: *id,
-            shards: (0..plan.shards).map(|_| shards.add()).collect(),
-            partitions: 0,
-        });
-        let hosted = hosted.collect();
+        let mut add = |dir: &Arc<LogDirState>| {
+            HostedDir::new(dir.clone(), (0..plan.shards).map(|_| shards.add()).collect())
+        };
+        let hosted = dirs.online().map(&mut add).collect();
+        broker.set_log_dirs(dirs.states().to_vec());
         let mut hosting = Hosting::new(broker.clone(), disk, hosted, shared);
-        for (log, dir) in logs {
-            hosting.found(log, dir);
-        }
-        let registration = registration(&config, &dirs, &ids, &mut random);
+        found.logs.into_iter().for_each(|log| hosting.found(log));
+        hosting.found_futures(found.futures);
+        let registration = registration(&config, &dirs, &mut random);
         let controller = Controller::new(node, hosting, broker.clone(), (handle, woken), registration, now);
         let (connections, ends) = (Connections::default(), Default::default());
         Ok(Self { broker, controller, shards, connections, dirs, ends })
@@ -101,7 +108,7 @@ fn shared(random: Random) -> broker::broker::Random {
     Arc::new(move || random.lock().unwrap_or_else(PoisonError::into_inner).bits())
 }
 
-fn settings(config: &NodeConfig, dirs: &Dirs, directory_id: DirectoryId) -> NodeSettings {
+fn settings(config: &NodeConfig, dirs: &LogDirs, directory_id: DirectoryId) -> NodeSettings {
     let broker = &config.broker;
     NodeSettings {
         node_id: config.node_id,
@@ -126,12 +133,7 @@ fn settings(config: &NodeConfig, dirs: &Dirs, directory_id: DirectoryId) -> Node
     }
 }
 
-fn registration(
-    config: &NodeConfig,
-    dirs: &Dirs,
-    ids: &[(std::path::PathBuf, DirectoryId)],
-    random: &mut Random,
-) -> BrokerRegistrationRequest {
+fn registration(config: &NodeConfig, dirs: &LogDirs, random: &mut Random) -> BrokerRegistrationRequest {
     BrokerRegistrationRequest {
         broker_id: config.node_id.0,
         cluster_id: dirs.cluster_id().to_owned(),
@@ -143,7 +145,7 @@ fn registration(
             security_protocol: 0,
         }],
         features: features::registered(&[]),
-        log_dirs: ids.iter().map(|(_, id)| id.0).collect(),
+        log_dirs: dirs.online().filter_map(|dir| Some(dir.id()?.0)).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,
         ..BrokerRegistrationRequest::default()
     }

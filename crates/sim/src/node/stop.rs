@@ -3,6 +3,7 @@
 use base::time::Now;
 use broker::partition::PartitionHandle;
 
+use super::start::Alone;
 use super::{Node, state_of};
 use crate::event::LogState;
 
@@ -26,7 +27,7 @@ impl Node {
         shards.finish(now);
         let mut released: Vec<_> = released.into_iter().collect();
         released.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
-        Stopped { handles, result: result.and(dirs.close(released, epoch, now)) }
+        Stopped { handles, result: result.and(dirs.close(&Alone, released, epoch, now)) }
     }
 }
 

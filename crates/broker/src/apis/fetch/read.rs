@@ -144,6 +144,7 @@ fn read_one(
 
 fn failed(handle: &PartitionHandle, error: &Error) -> ErrorCode {
     tracing::error!(topic = %handle.shared.topic, partition = %handle.shared.index, %error, "read failed");
+    handle.shared.observe_read(error);
     match error.kind() {
         ErrorKind::Corrupt => ErrorCode::CORRUPT_MESSAGE,
         ErrorKind::Storage | ErrorKind::Refused => error.code(),
