@@ -45,9 +45,11 @@ impl Steady {
     pub(super) fn turn(&mut self, latency: &mut Histogram) -> Result<()> {
         self.pipeline.send()?;
         let due = self.schedule.due(self.pipeline.begun_count());
+        let in_flight = self.pipeline.begun_count() - self.pipeline.acked();
         let waiting = match due.saturating_duration_since(Instant::now()) {
-            // It is due and may not begin: an answer must come first.
-            Duration::ZERO => PATIENCE,
+            // It is due and may not begin: an answer must come first, or room in the socket.
+            Duration::ZERO if in_flight == u64::from(IN_FLIGHT) || self.pipeline.blocked => PATIENCE,
+            // Zero: it has become due since the send.
             waiting => waiting,
         };
         self.wait(waiting, latency)

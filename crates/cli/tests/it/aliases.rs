@@ -82,7 +82,7 @@ fn wrong_arguments_are_refused_in_kafkas_words() {
     );
     check(
         "kafka-storage foo",
-        "kafka-storage: error: invalid choice: 'foo' (choose from 'info', 'format', 'random-uuid', 'verify')",
+        "kafka-storage: error: invalid choice: 'foo' (choose from 'info', 'format', 'random-uuid', 'verify', 'repair')",
     );
     check("kafka-storage info", "kafka-storage: error: argument --config/-c is required");
 }
