@@ -15,8 +15,8 @@ use libfuzzer_sys::fuzz_target;
 use storage::append::Origin;
 use storage::config::{CleanupPolicy, LogConfig};
 use storage::directory::{FileKind, TopicPartition};
-use storage::disk::memory::MemoryDisk;
 use storage::disk::Disk;
+use storage::disk::memory::MemoryDisk;
 use storage::log::{Log, LogSpec, Recovery};
 use storage::log_dir::LogDir;
 use wire::builder::BatchBuilder;
@@ -44,6 +44,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let recovery = Recovery {
         clean: mode & 1 == 0,
+        kept: mode & 8 != 0,
         recovery_point: Offset(point.into()),
         log_start: Offset(start.into()),
         high_watermark: Offset(end.into()),
@@ -69,7 +70,9 @@ fn live_on(mut log: Log) {
     let reader = log.reader();
     let ends = reader.ends();
     assert!(ends.log_start <= ends.high_watermark && ends.high_watermark <= ends.log_end);
-    for from in [ends.log_start, Offset(ends.log_start.0 + (ends.log_end.0 - ends.log_start.0) / 2), ends.log_end] {
+    for from in
+        [ends.log_start, Offset(ends.log_start.0 + (ends.log_end.0 - ends.log_start.0) / 2), ends.log_end]
+    {
         if let Ok(found) = reader.read(from, ends.log_end, 4096, true)
             && let Some(records) = found.records
         {

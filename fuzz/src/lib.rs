@@ -44,6 +44,9 @@ pub fn bounded<T>(length: usize, decode: impl FnOnce() -> T) -> T {
     let result = decode();
     let taken = PEAK.load(Ordering::Relaxed).saturating_sub(before);
     let limit = 16 * length + 64 * 1024;
-    assert!(taken <= limit, "{taken} bytes were allocated for an input of {length}, at most {limit} are allowed");
+    assert!(
+        taken <= limit,
+        "{taken} bytes were allocated for an input of {length}, at most {limit} are allowed"
+    );
     result
 }

@@ -35,9 +35,11 @@ fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let recorded = fs::read_to_string(folder.join("../crates/protocol/testdata/encodings.txt"))?;
     let records = records().into_iter().map(|(name, min)| (name.to_owned(), min)).collect();
-    for (target, names) in
-        [("protocol_requests", apis("Request")), ("protocol_responses", apis("Response")), ("protocol_records", records)]
-    {
+    for (target, names) in [
+        ("protocol_requests", apis("Request")),
+        ("protocol_responses", apis("Response")),
+        ("protocol_records", records),
+    ] {
         let corpus = folder.join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
         for line in recorded.lines().filter(|line| !line.starts_with('#')) {
