@@ -16,33 +16,14 @@
 
 [ $# -le 1 ] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 rounds=${1:-3}
-[ -n "${OTTLA_ORACLE:-}" ] || absent "OTTLA_ORACLE does not name the script that runs Apache Kafka"
-need java javac
-target=${CARGO_TARGET_DIR:-$COMPAT/../target}
-ottla=${OTTLA:-$(ls -t "$target/release/ottla" "$target/debug/ottla" 2>/dev/null | head -n 1)}
-[ -n "$ottla" ] || absent "ottla is not built: cargo build --release"
-
-home=$COMPAT_HOME/compaction node=$COMPAT_HOME/compaction/node logs=$COMPAT_HOME/compaction/logs
-rm -rf "$home"; mkdir -p "$home/classes" "$logs"
-data=$node/data own=$home/own jars=$("$OTTLA_ORACLE" jars)
-javac -encoding UTF-8 -nowarn -cp "$jars/*" -d "$home/classes" "$COMPAT"/compaction/*.java 2>"$logs/javac" || { cat "$logs/javac" >&2; exit 1; }
-
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port=$((20000 + RANDOM % 9000))
-while listening "$port" || listening $((port + 1000)); do port=$((port + 1)); done
+beside_oracle compaction
+own=$home/own
 ottla_pid=
-finish() {
-  [ -z "$ottla_pid" ] || kill -9 "$ottla_pid" 2>/dev/null || true
-  "$OTTLA_ORACLE" kill "$node" 2>/dev/null || true
-}
-trap finish EXIT
+trap stop_both EXIT
 
 start_apache() {
   [ ! -f "$node/server.properties" ] || sed -i '/^log\.cleaner\./d' "$node/server.properties"
-  "$OTTLA_ORACLE" start "$node" "$port" "$@" >"$logs/start" 2>&1 && return
-  # On a loaded machine the script may lose its patience before Apache Kafka is up.
-  for _ in $(seq 1200); do listening "$port" && return; sleep 0.2; done
-  cat "$logs/start" >&2; exit 1
+  start_oracle "$@" || { cat "$logs/start" >&2; exit 1; }
 }
 
 # compacted DATA: all that may be compacted is, by the checkpoint that both write

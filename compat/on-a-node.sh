@@ -7,13 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 [ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-target=${CARGO_TARGET_DIR:-$COMPAT/../target}
-ottla=${OTTLA:-$(ls -t "$target/release/ottla" "$target/debug/ottla" 2>/dev/null | head -n 1)}
-[ -n "$ottla" ] || absent "ottla is not built: cargo build --release"
-
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port=$((20000 + RANDOM % 10000))
-while listening "$port" || listening $((port + 1)); do port=$((port + 2)); done
+need_ottla
+free_port 1
 
 home=$(mktemp -d)
 "$ottla" server --override "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))" --override "log.dirs=$home/data" \

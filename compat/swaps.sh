@@ -18,20 +18,7 @@
 
 [ $# -le 1 ] || { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 swaps=${1:-20}
-[ -n "${OTTLA_ORACLE:-}" ] || absent "OTTLA_ORACLE does not name the script that runs Apache Kafka"
-need java javac
-target=${CARGO_TARGET_DIR:-$COMPAT/../target}
-ottla=${OTTLA:-$(ls -t "$target/release/ottla" "$target/debug/ottla" 2>/dev/null | head -n 1)}
-[ -n "$ottla" ] || absent "ottla is not built: cargo build --release"
-
-home=$COMPAT_HOME/swaps node=$COMPAT_HOME/swaps/node logs=$COMPAT_HOME/swaps/logs
-rm -rf "$home"; mkdir -p "$home/classes" "$logs"
-data=$node/data jars=$("$OTTLA_ORACLE" jars)
-javac -encoding UTF-8 -nowarn -cp "$jars/*" -d "$home/classes" "$COMPAT"/swaps/*.java 2>"$logs/javac" || { cat "$logs/javac" >&2; exit 1; }
-
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port=$((20000 + RANDOM % 9000))
-while listening "$port" || listening $((port + 1000)); do port=$((port + 1)); done
+beside_oracle swaps
 
 differences=0
 wrong() { echo "WRONG turn $turn $who: $*"; differences=$((differences + 1)); }
@@ -41,18 +28,12 @@ coproc CLIENT { exec java -Xmx700m -XX:+UseSerialGC -cp "$home/classes:$jars/*" 
 client=$CLIENT_PID to_client=${CLIENT[1]} from_client=${CLIENT[0]}
 ottla_pid=
 finish() {
-  [ -z "$ottla_pid" ] || kill -9 "$ottla_pid" 2>/dev/null || true
-  "$OTTLA_ORACLE" kill "$node" 2>/dev/null || true
+  stop_both
   kill "$client" 2>/dev/null || true
 }
 trap finish EXIT
 
-# On a loaded machine the script may lose its patience before Apache Kafka is up.
-start_apache() {
-  "$OTTLA_ORACLE" start "$node" "$port" >"$logs/start" 2>&1 && return
-  for _ in $(seq 1200); do listening "$port" && return; sleep 0.2; done
-  return 1
-}
+start_apache() { start_oracle; }
 # Authorizers are not built yet, and Ottla says so rather than ignore the setting.
 start_ottla() {
   sed '/^authorizer\.class\.name=/d; /^super\.users=/d' "$node/server.properties" >"$home/ottla.properties"

@@ -25,7 +25,7 @@ use crate::log_dirs::LogDirState;
 use crate::loggers::Loggers;
 use crate::metrics::Metrics;
 use crate::moves::Moves;
-use crate::partition::PartitionHandle;
+use crate::partition::{PartitionHandle, Replica};
 use crate::producer_ids::ProducerIds;
 
 /// Topics that Kafka keeps for itself.
@@ -45,7 +45,7 @@ pub struct Broker {
     moves: Arc<Moves>,
     log_dir_facts: OnceLock<FindLogDirFacts>,
     image: RwLock<Arc<Image>>,
-    partitions: RwLock<HashMap<(TopicId, PartitionIndex), PartitionHandle>>,
+    partitions: RwLock<HashMap<Replica, PartitionHandle>>,
     fetch_sessions: Mutex<FetchSessions>,
     producer_ids: ProducerIds,
     controller: Arc<ControllerHandle>,
@@ -352,8 +352,8 @@ impl Broker {
 
     /// A partition is hosted from now on.
     pub(crate) fn insert_partition(&self, handle: PartitionHandle) {
-        let key = (handle.shared.topic_id, handle.shared.index);
-        self.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
+        let replica = handle.shared.replica();
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(replica, handle);
     }
 
     /// A partition is no longer hosted.

@@ -6,7 +6,6 @@
 //! Invariant: a topic is told to clients only when its logs are there, so the first produce after a CreateTopics finds
 //! its partition; a deleted topic's logs go only after it is no longer told.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +30,7 @@ use crate::partition::{PartitionHandle, PartitionShared};
 use crate::shard::{Adopt, Op, ShardQueue};
 use crate::topic_config::log_config;
 
-mod assignments;
+pub(crate) mod assignments;
 mod failures;
 mod moves;
 
@@ -136,21 +135,13 @@ impl Hosting {
     /// The metadata changed.
     pub fn publish(&mut self, image: Arc<Image>, delta: &Delta, now: Now) {
         self.follow_broker_configs(&image, delta);
-        let mut new = Vec::new();
-        for id in &delta.topics_created {
-            let Some(topic) = image.topic_by_id(*id) else { continue };
-            let config = OnceCell::new();
-            for index in topic.partitions.keys() {
-                new.extend(self.host(&image, topic, *index, &config, now));
-            }
-        }
-        let mut config = (TopicId::ZERO, OnceCell::new());
-        for (id, index) in &delta.partitions_changed {
-            let Some(topic) = image.topic_by_id(*id) else { continue };
-            if config.0 != *id {
-                config = (*id, OnceCell::new());
-            }
-            new.extend(self.host(&image, topic, *index, &config.1, now));
+        let created = delta.topics_created.iter().filter_map(|id| image.topic_by_id(*id));
+        let created = created.flat_map(|topic| topic.partitions.keys().map(move |index| (topic, *index)));
+        let changed = delta.partitions_changed.iter();
+        let changed = changed.filter_map(|(id, index)| Some((image.topic_by_id(*id)?, *index)));
+        let (mut new, mut configs) = (Vec::new(), BTreeMap::new());
+        for (topic, index) in created.chain(changed) {
+            new.extend(self.host(&image, topic, index, &mut configs, now));
         }
         self.create(new, now);
         for resource in &delta.configs_changed {
@@ -224,13 +215,13 @@ impl Hosting {
     }
 
     /// Takes the log of a partition that belongs here, or tells its shard who leads now. If there is no log, one is to be
-    /// made. `config` keeps the topic's for its other partitions.
+    /// made. `configs` keeps each topic's for its other partitions.
     fn host<'a>(
         &mut self,
         image: &Image,
         topic: &'a Topic,
         index: PartitionIndex,
-        config: &OnceCell<Arc<LogConfig>>,
+        configs: &mut BTreeMap<TopicId, Arc<LogConfig>>,
         now: Now,
     ) -> Option<NewPartition<'a>> {
         let partition = topic.partition(index).filter(|partition| self.is_here(partition))?;
@@ -244,7 +235,8 @@ impl Hosting {
             handle.shard.submit_one(Op::Lead(handle.slot, partition.leader_epoch));
             return None;
         }
-        let config = config.get_or_init(|| Arc::new(self.config_of(image, topic))).clone();
+        let config =
+            configs.entry(topic.id).or_insert_with(|| Arc::new(self.config_of(image, topic))).clone();
         let name = TopicPartition::new(topic.name.as_ref(), index.0);
         if let Some(log) = self.take_found(&name, topic, now) {
             let dir = self.dir_of(&log.dir()).expect("it was found in one of them");

@@ -14,12 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use base::error_code::ErrorCode;
-use base::ids::{DirectoryId, PartitionIndex, TopicId};
+use base::ids::DirectoryId;
 use base::time::{MonoTime, Now};
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
-use protocol::messages::assign_replicas_to_dirs_request::{
-    AssignReplicasToDirsRequest, DirectoryData, PartitionData, TopicData,
-};
 use protocol::messages::assign_replicas_to_dirs_response::AssignReplicasToDirsResponse;
 use storage::Error;
 use storage::future::MoveError;
@@ -28,18 +25,13 @@ use storage::read::LogReader;
 
 use crate::broker::Broker;
 use crate::controller::Answer;
+use crate::hosting::assignments;
 use crate::log_dirs::LogDirState;
-use crate::partition::PartitionHandle;
+use crate::partition::{PartitionHandle, Replica};
 use crate::shard::Op;
 
 /// What may be missing when the shard takes over: it copies the rest while its producers wait.
 const REST_BYTES: u64 = 256 << 10;
-/// The pause after the controller did not take the new directory.
-const RETRY_MS: i64 = 500;
-
-/// A partition by its topic's id.
-pub type Replica = (TopicId, PartitionIndex);
-
 /// All moves under way.
 #[derive(Default)]
 pub struct Moves {
@@ -154,21 +146,22 @@ impl ReplicaMove {
         log: Log,
         set_aside: PathBuf,
     ) -> Self {
-        let copying = Copying { phase: Phase::Copying, next: MonoTime(0), log: None };
+        let future = log.reader();
+        let copying = Copying { phase: Phase::Copying, log: Some(log), next: MonoTime(0) };
         Self {
             source: handle.shared.log_dir(),
             handle,
             target,
-            future: log.reader(),
+            future,
             set_aside,
-            copying: Mutex::new(Copying { log: Some(log), ..copying }),
+            copying: Mutex::new(copying),
             outcome: Mutex::default(),
         }
     }
 
     /// Which replica.
     pub fn replica(&self) -> Replica {
-        (self.handle.shared.topic_id, self.handle.shared.index)
+        self.handle.shared.replica()
     }
 
     /// How it ended, if it did.
@@ -191,7 +184,7 @@ impl ReplicaMove {
             Phase::Told | Phase::Swapping => return Turn::Waits,
             Phase::Refused => {
                 copying.phase = Phase::Copying;
-                copying.next = now.mono.plus_ms(RETRY_MS);
+                copying.next = now.mono.plus_ms(assignments::RETRY_MS);
                 return Turn::Waits;
             }
             Phase::Copying | Phase::Accepted => {}
@@ -238,17 +231,8 @@ impl ReplicaMove {
 
     /// From now on a failure of the new directory concerns the replica.
     fn tell_controller(self: &Arc<Self>, broker: &Broker) {
-        let request = AssignReplicasToDirsRequest {
-            broker_id: broker.node().0,
-            broker_epoch: broker.producer_ids().epoch().0,
-            directories: vec![DirectoryData {
-                id: self.target.id().unwrap_or(DirectoryId::UNASSIGNED).0,
-                topics: vec![TopicData {
-                    topic_id: self.handle.shared.topic_id.0,
-                    partitions: vec![PartitionData { partition_index: self.handle.shared.index.0 }],
-                }],
-            }],
-        };
+        let target = self.target.id().unwrap_or(DirectoryId::UNASSIGNED);
+        let request = assignments::request(broker, &BTreeMap::from([(self.replica(), target)]));
         let (this, moves) = (self.clone(), broker.moves().clone());
         let on_reply = Box::new(move |answer: Answer| {
             let accepted = matches!(&answer, Ok(ControllerReply::AssignReplicasToDirs(response)) if is_accepted(response));

@@ -3,7 +3,6 @@
 //! The log itself belongs to its shard alone. Invariant: a waiter that was added before it read the ends is told of every
 //! later advance, so no wake-up is lost between a look and a wait.
 
-use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -25,6 +24,9 @@ pub struct Slot {
     /// How many tenants the slot had before.
     pub generation: u32,
 }
+
+/// A partition by its topic's id: this broker has one replica of it.
+pub type Replica = (TopicId, PartitionIndex);
 
 /// A partition resolved: good until it is removed, after which its shard answers that it is gone.
 #[derive(Clone)]
@@ -89,6 +91,11 @@ impl PartitionShared {
         }
     }
 
+    /// Which it is.
+    pub fn replica(&self) -> Replica {
+        (self.topic_id, self.index)
+    }
+
     /// Reads the log.
     pub fn reader(&self) -> &LogReader {
         &self.reader
@@ -106,9 +113,7 @@ impl PartitionShared {
 
     /// A read of its log failed. One of a file that is gone says nothing: its partition may have been deleted meanwhile.
     pub(crate) fn observe_read(&self, error: &storage::Error) {
-        let is_gone =
-            matches!(error, storage::Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
-        if !is_gone {
+        if !error.is_gone() {
             self.log_dir().observe(error);
         }
     }

@@ -27,6 +27,9 @@ pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// First offsets that were not compacted yet, of partitions that were compacted.
 pub const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 
+/// All of them.
+pub(crate) const ALL: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, FIRST_DIRTY];
+
 /// Offsets by partition.
 pub type Offsets = BTreeMap<TopicPartition, Offset>;
 

@@ -163,6 +163,23 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<
     }
 }
 
+/// Gives a directory another name, which is there after a loss of power.
+///
+/// # Errors
+/// The disk failed.
+pub fn rename_dir(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), Error> {
+    disk.rename(from, to).context("rename", from)?;
+    sync_parent(disk, to)
+}
+
+/// Syncs the directory that holds `path`, so that its name, or that it has gone, survives a loss of power.
+pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    match path.parent() {
+        Some(parent) => disk.sync_dir(parent).context("sync", parent),
+        None => Ok(()),
+    }
+}
+
 /// Removes a directory with the files in it.
 ///
 /// # Errors

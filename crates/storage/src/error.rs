@@ -90,6 +90,11 @@ impl Error {
         }
     }
 
+    /// Whether a file or directory is not there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn corrupt(path: &Path, position: u64, reason: impl Into<String>) -> Self {
         Self::Corrupt { path: path.to_owned(), position, reason: reason.into() }
     }

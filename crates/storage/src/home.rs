@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base::ids::Offset;
 
 use crate::directory::FileKind;
-use crate::disk::{Disk, File, OpenMode};
+use crate::disk::{Disk, File, OpenMode, sync_parent};
 use crate::error::{Error, IoContext};
 
 /// The disk and the partition's directory, which is renamed when the partition is deleted.
@@ -34,10 +34,7 @@ impl Home {
         let mut dir = self.dir.lock().unwrap_or_else(PoisonError::into_inner);
         self.disk.rename(&dir, to).context("rename", &dir)?;
         *dir = to.into();
-        match to.parent() {
-            Some(parent) => self.disk.sync_dir(parent).context("sync", parent),
-            None => Ok(()),
-        }
+        sync_parent(&*self.disk, to)
     }
 
     pub(crate) fn path(&self, kind: FileKind, base: Offset) -> PathBuf {

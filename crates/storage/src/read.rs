@@ -119,7 +119,7 @@ impl LogReader {
             match start.read(from, up_to.min(start.ends.log_end), max_bytes, min_one_batch) {
                 Ok(found) => return Ok(found),
                 // The segment was deleted after the view was copied: the next view does not have it.
-                Err(error) if !retried && is_gone(&error) => retried = true,
+                Err(error) if !retried && error.is_gone() => retried = true,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -264,10 +264,6 @@ fn range(first: (u64, u64), end: u64, max_bytes: usize, min_one: bool) -> Range 
         return if min_one { Range::Bytes(first_size.min(available)) } else { Range::TooSmall };
     }
     Range::Bytes(available.min(max_bytes))
-}
-
-pub(crate) fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 impl View {

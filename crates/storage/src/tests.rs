@@ -1,5 +1,6 @@
 //! Tests of whole logs, and what they share: a disk in memory, a clock that a test sets, and batches.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +93,12 @@ pub(crate) fn filled(mut builder: BatchBuilder, records: &[(i64, &str)]) -> Byte
         builder.append(*timestamp, None, Some(value.as_bytes()), &[]);
     }
     builder.finish()
+}
+
+/// Every one of `expect` is among the operations that failed at some time.
+pub(crate) fn check_failed(all: &BTreeSet<String>, expect: &[&str]) {
+    let missing: Vec<_> = expect.iter().filter(|expect| !all.contains(**expect)).collect();
+    assert_eq!(missing, Vec::<&&str>::new(), "{all:?}");
 }
 
 /// For scripts that end with the first failure: the disk's, in the words of the refusal.

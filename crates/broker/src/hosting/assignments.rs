@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::error_code::ErrorCode;
-use base::ids::{BrokerEpoch, DirectoryId, PartitionIndex, TopicId};
+use base::ids::{BrokerEpoch, DirectoryId, TopicId};
 use base::time::{MonoTime, Now};
 use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
 use protocol::messages::assign_replicas_to_dirs_request::{
@@ -18,15 +18,13 @@ use protocol::messages::assign_replicas_to_dirs_request::{
 
 use crate::broker::Broker;
 use crate::controller::Answer;
-use crate::partition::PartitionHandle;
+use crate::partition::{PartitionHandle, Replica};
 
 /// Replicas in one request at most, as in Apache Kafka.
 const REQUEST_MAX: usize = 2000;
 
 /// The pause after a request that was not carried out.
-const RETRY_MS: i64 = 500;
-
-type Replica = (TopicId, PartitionIndex);
+pub(crate) const RETRY_MS: i64 = 500;
 
 /// What the controller is still to be told.
 pub(super) struct Assignments {
@@ -53,18 +51,18 @@ impl Assignments {
     /// The metadata says that the replica lies in `assigned`: if that is not so, the controller is to be told.
     pub(super) fn compare(&self, handle: &PartitionHandle, assigned: Option<DirectoryId>) {
         if let Some(actual) = handle.shared.log_dir().id().filter(|actual| Some(*actual) != assigned) {
-            self.state().wanted.insert(replica(handle), actual);
+            self.state().wanted.insert(handle.shared.replica(), actual);
         }
     }
 
     /// The replica is gone.
     pub(super) fn forget(&self, handle: &PartitionHandle) {
-        self.state().wanted.remove(&replica(handle));
+        self.state().wanted.remove(&handle.shared.replica());
     }
 
     /// Tells the controller, once this broker is registered and unless a request is under way.
     pub(super) fn submit(&self, now: Now) {
-        let epoch = self.broker.producer_ids().epoch();
+        let is_registered = self.broker.producer_ids().epoch() != BrokerEpoch::default();
         let request = {
             let mut state = self.state();
             if std::mem::take(&mut state.refused) {
@@ -73,13 +71,13 @@ impl Assignments {
             if now.mono < state.next {
                 return;
             }
-            if epoch == BrokerEpoch::default() || state.wanted.is_empty() || !state.told.is_empty() {
+            if !is_registered || state.wanted.is_empty() || !state.told.is_empty() {
                 return;
             }
             let rest = state.wanted.keys().nth(REQUEST_MAX).copied();
             let rest = rest.map(|rest| state.wanted.split_off(&rest)).unwrap_or_default();
             state.told = std::mem::replace(&mut state.wanted, rest);
-            request(self.broker.node().0, epoch, &state.told)
+            request(&self.broker, &state.told)
         };
         let state = self.state.clone();
         let on_reply = Box::new(move |answer: Answer| {
@@ -108,13 +106,9 @@ impl Assignments {
     }
 }
 
-fn replica(handle: &PartitionHandle) -> Replica {
-    (handle.shared.topic_id, handle.shared.index)
-}
-
-fn request(
-    broker_id: i32,
-    epoch: BrokerEpoch,
+/// What says of each replica where it lies, in the current epoch of `broker`.
+pub(crate) fn request(
+    broker: &Broker,
     replicas: &BTreeMap<Replica, DirectoryId>,
 ) -> AssignReplicasToDirsRequest {
     let mut directories: BTreeMap<DirectoryId, BTreeMap<TopicId, Vec<PartitionData>>> = BTreeMap::new();
@@ -126,5 +120,9 @@ fn request(
     let directories = directories
         .into_iter()
         .map(|(id, topics)| DirectoryData { id: id.0, topics: topics.into_iter().map(topic).collect() });
-    AssignReplicasToDirsRequest { broker_id, broker_epoch: epoch.0, directories: directories.collect() }
+    AssignReplicasToDirsRequest {
+        broker_id: broker.node().0,
+        broker_epoch: broker.producer_ids().epoch().0,
+        directories: directories.collect(),
+    }
 }

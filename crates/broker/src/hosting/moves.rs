@@ -8,7 +8,7 @@ use base::ids::PartitionIndex;
 use base::time::Now;
 use base::uuid::Uuid;
 use storage::directory::{DirKind, TopicPartition};
-use storage::disk::remove_dir_with_files;
+use storage::disk::{remove_dir_with_files, rename_dir};
 use storage::log::{Log, LogSpec, Recovery};
 use storage::log_dir::PartitionDir;
 use storage::partition_metadata;
@@ -66,8 +66,7 @@ impl Hosting {
         if handle.shared.is_offline() {
             return Err(ErrorCode::KAFKA_STORAGE_ERROR);
         }
-        let replica = (handle.shared.topic_id, handle.shared.index);
-        if let Some(before) = self.broker.moves().get(replica) {
+        if let Some(before) = self.broker.moves().get(handle.shared.replica()) {
             if Arc::ptr_eq(&before.target, &target) {
                 return Ok(());
             }
@@ -135,7 +134,7 @@ impl Hosting {
 
     /// The topic is gone.
     pub(super) fn cancel_move(&mut self, handle: &PartitionHandle, now: Now) {
-        if let Some(moved) = self.broker.moves().get((handle.shared.topic_id, handle.shared.index)) {
+        if let Some(moved) = self.broker.moves().get(handle.shared.replica()) {
             moved.cancel();
             self.tidy_up(&moved, now);
         }
@@ -227,11 +226,4 @@ impl Hosting {
     fn topic_of(&self, future: &PartitionDir) -> Option<base::ids::TopicId> {
         partition_metadata::read(&*self.disk, &future.path.join(partition_metadata::FILE_NAME)).ok().flatten()
     }
-}
-
-fn rename_dir(disk: &dyn storage::disk::Disk, from: &Path, to: &Path) -> Result<(), storage::Error> {
-    let failed = |action, path: &Path, source| storage::Error::Io { action, path: path.to_owned(), source };
-    disk.rename(from, to).map_err(|error| failed("rename", from, error))?;
-    let parent = to.parent().unwrap_or(Path::new(""));
-    disk.sync_dir(parent).map_err(|error| failed("sync", parent, error))
 }

@@ -16,11 +16,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use base::ids::{PartitionIndex, TopicId};
 use base::time::Now;
 use broker::broker::Broker;
 use broker::log_dirs::LogDirs;
-use broker::partition::PartitionHandle;
+use broker::partition::{PartitionHandle, Replica};
 use broker::shard::Op;
 use net::clock::SystemClock;
 use storage::clean::{CleanError, CleanMemory, CleanStats, Cleanable, Pace, dirtiest};
@@ -55,11 +54,9 @@ struct State {
     /// There may be a compacted log, and this is when to look next; `None` while there is none.
     look_at: Option<Instant>,
     rung: bool,
-    in_progress: HashSet<Partition>,
-    uncleanable: BTreeMap<Partition, PathBuf>,
+    in_progress: HashSet<Replica>,
+    uncleanable: BTreeMap<Replica, PathBuf>,
 }
-
-type Partition = (TopicId, PartitionIndex);
 
 /// The running threads.
 pub struct CleanerThreads {
@@ -164,7 +161,7 @@ impl Cleaner {
     fn run(&self) {
         while self.wait_for_look() {
             while let Some((handle, plan)) = self.choose() {
-                let partition = (handle.shared.topic_id, handle.shared.index);
+                let partition = handle.shared.replica();
                 let ended = self.clean(&handle, &plan);
                 self.bell.state().in_progress.remove(&partition);
                 match ended {
@@ -222,7 +219,7 @@ impl Cleaner {
         self.metrics.looked(candidates.iter().map(|(_, cleanable)| cleanable), now);
         let chosen = dirtiest(candidates);
         if let Some((handle, _)) = &chosen {
-            self.bell.state().in_progress.insert(partition_of(handle));
+            self.bell.state().in_progress.insert(handle.shared.replica());
         }
         chosen
     }
@@ -235,12 +232,12 @@ impl Cleaner {
         }
         if !state.uncleanable.is_empty() {
             // Partitions that are gone are forgotten.
-            let here: HashSet<Partition> = compacted.iter().map(partition_of).collect();
+            let here: HashSet<Replica> = compacted.iter().map(|handle| handle.shared.replica()).collect();
             state.uncleanable.retain(|partition, _| here.contains(partition));
             self.metrics.set_uncleanable(state.uncleanable.values());
         }
         compacted.retain(|handle| {
-            let partition = partition_of(handle);
+            let partition = handle.shared.replica();
             let is_taken =
                 state.in_progress.contains(&partition) || state.uncleanable.contains_key(&partition);
             !is_taken && !handle.shared.is_offline()
@@ -301,7 +298,7 @@ impl Cleaner {
         let dir = handle.shared.reader().dir();
         let parent = dir.parent().map(Path::to_owned).unwrap_or_default();
         let mut state = self.bell.state();
-        state.uncleanable.insert(partition_of(handle), parent);
+        state.uncleanable.insert(handle.shared.replica(), parent);
         self.metrics.set_uncleanable(state.uncleanable.values());
     }
 
@@ -319,10 +316,6 @@ impl Cleaner {
         let rate = self.broker.config().log_cleaner_io_max_bytes_per_second;
         Throttled { throttle: self.throttle.clone(), rate, bell: self.bell.clone() }
     }
-}
-
-fn partition_of(handle: &PartitionHandle) -> Partition {
-    (handle.shared.topic_id, handle.shared.index)
 }
 
 fn is_full(error: &CleanError) -> bool {

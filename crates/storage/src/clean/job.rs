@@ -21,7 +21,6 @@ use crate::config::LogConfig;
 use crate::error::{Error, IoContext};
 use crate::home::Home;
 use crate::index::AbortedTransaction;
-use crate::read::is_gone;
 use crate::scan::Scan;
 use crate::segment::Segment;
 
@@ -381,5 +380,5 @@ impl<'a> Stride<'a> {
 
 /// A segment whose files are gone was deleted by retention.
 fn given_up(error: Error) -> CleanError {
-    if is_gone(&error) { CleanError::Aborted } else { CleanError::Failed(error) }
+    if error.is_gone() { CleanError::Aborted } else { CleanError::Failed(error) }
 }

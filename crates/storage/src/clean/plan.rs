@@ -13,7 +13,7 @@ use base::ids::Offset;
 use base::time::WallTime;
 
 use crate::error::Error;
-use crate::read::{LogReader, is_gone};
+use crate::read::LogReader;
 use crate::segment::Segment;
 use crate::view::Ends;
 
@@ -65,7 +65,7 @@ impl LogReader {
     pub fn cleanable(&self, now: WallTime) -> Result<Option<Cleanable>, Error> {
         match self.try_cleanable(now) {
             // A segment was deleted after the look at the view.
-            Err(error) if is_gone(&error) => self.try_cleanable(now),
+            Err(error) if error.is_gone() => self.try_cleanable(now),
             other => other,
         }
     }

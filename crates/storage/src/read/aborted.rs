@@ -2,7 +2,7 @@
 
 use base::ids::Offset;
 
-use super::{LogReader, is_gone};
+use super::LogReader;
 use crate::error::Error;
 use crate::index::AbortedTransaction;
 
@@ -18,7 +18,7 @@ impl LogReader {
     ) -> Result<Vec<AbortedTransaction>, Error> {
         match self.try_aborted(from, up_to) {
             // The segment was deleted after the look at the view: the next look does not have it.
-            Err(error) if is_gone(&error) => self.try_aborted(from, up_to),
+            Err(error) if error.is_gone() => self.try_aborted(from, up_to),
             other => other,
         }
     }
@@ -38,7 +38,7 @@ impl LogReader {
         if found.iter().any(|transaction| transaction.first_offset > from) {
             // Those that begin after what was read would come again with each of the reads that follow.
             let end = match self.end_of_read(from, bytes) {
-                Err(error) if is_gone(&error) => None,
+                Err(error) if error.is_gone() => None,
                 other => other?,
             };
             found.retain(|transaction| end.is_none_or(|end| transaction.first_offset < end));

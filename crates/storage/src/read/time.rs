@@ -12,7 +12,7 @@ use wire::batch::{Batch, TimestampType};
 use wire::compress::Decompressors;
 use wire::record::{Reading, RecordCursor, RecordHead};
 
-use super::{LogReader, is_gone};
+use super::LogReader;
 use crate::disk::read_full;
 use crate::error::Error;
 use crate::scan::BatchAt;
@@ -89,7 +89,7 @@ impl LogReader {
             };
             match run(&parts, log_start) {
                 // Deleted since the look at the view: the next look does not have it.
-                Err(error) if !retried && is_gone(&error) => retried = true,
+                Err(error) if !retried && error.is_gone() => retried = true,
                 other => return other,
             }
         }

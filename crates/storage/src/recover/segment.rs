@@ -102,6 +102,15 @@ fn out_of_place(at: &BatchAt, next: Offset, base: Offset, limit: Option<Offset>)
 }
 
 impl Active {
+    /// What the indexes say of a segment that has batches.
+    fn taking_up(segment: &Arc<Segment>, now: Now) -> Result<Self, Error> {
+        let mut active = Self::new(segment.clone(), now.wall);
+        if let Some(entry) = segment.last_time()? {
+            active.max_timestamp = (entry.timestamp, entry.offset);
+        }
+        Ok(active)
+    }
+
     /// Counts a batch that the indexes have, or that does not get an entry.
     fn pass(&mut self, at: &BatchAt) {
         if at.max_timestamp > self.max_timestamp.0 {
@@ -113,13 +122,10 @@ impl Active {
 
 /// The state to append to a segment that is whole, and where it ends.
 pub(crate) fn resume(segment: &Arc<Segment>, now: Now) -> Result<(Active, Offset), Error> {
-    let mut active = Active::new(segment.clone(), now.wall);
     if segment.size() == 0 {
-        return Ok((active, segment.base()));
+        return Ok((Active::new(segment.clone(), now.wall), segment.base()));
     }
-    if let Some(entry) = segment.last_time()? {
-        active.max_timestamp = (entry.timestamp, entry.offset);
-    }
+    let mut active = Active::taking_up(segment, now)?;
     active.index_bytes = segment.index_bytes()?;
     active.first_timestamp = segment.first_batch()?.map(|first| first.max_timestamp);
     let mut end = segment.base();
@@ -139,10 +145,7 @@ pub(super) fn take_over_tail(config: &LogConfig, segment: &Arc<Segment>, now: No
     if size == 0 {
         return Ok(segment.indexes_bytes()? == (0, 0));
     }
-    let mut active = Active::new(segment.clone(), now.wall);
-    if let Some(entry) = segment.last_time()? {
-        active.max_timestamp = (entry.timestamp, entry.offset);
-    }
+    let mut active = Active::taking_up(segment, now)?;
     let indexed = segment.last_indexed()?;
     let mut scan = segment.scan(indexed.map_or(0, |entry| u64::from(entry.position)).min(size), size)?;
     let mut last: Option<BatchAt> = None;

@@ -13,13 +13,11 @@ use crate::checkpoint::{self, FIRST_DIRTY, HIGH_WATERMARKS, LOG_STARTS, Offsets,
 use crate::clean_shutdown;
 use crate::directory::{FileKind, TopicPartition};
 use crate::disk::keeping::KeepingDisk;
-use crate::disk::{Disk, OpenMode, read_file, remove_if_there, replace_file};
+use crate::disk::{Disk, OpenMode, read_file, remove_if_there, replace_file, sync_parent};
 use crate::error::{Error, IoContext};
 use crate::log::{Checkpoint, Log, LogSpec, Recovery};
 use crate::partition_metadata;
 use crate::verify::Fault;
-
-const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS, FIRST_DIRTY];
 
 /// What a repair did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,14 +60,14 @@ pub fn repair(
             logs.entry(dir.join(partition.dir_name())).or_default();
         }
     }
-    for name in CHECKPOINTS {
+    for name in checkpoint::ALL {
         repair.checkpoint(name, &plan.faults_of(&dir.join(name)), &[])?;
     }
     let mut closed = Vec::new();
     for (path, remedies) in logs {
         closed.extend(repair.log(&path, &remedies)?);
     }
-    for name in CHECKPOINTS {
+    for name in checkpoint::ALL {
         repair.checkpoint(name, &[], &closed)?;
     }
     // Every log is as it was left by the clean stop, or was closed just now.
@@ -129,8 +127,7 @@ impl Repair<'_> {
         } else {
             self.disk.remove_file(path).context("set aside", path)?;
         }
-        let parent = path.parent().unwrap_or(path);
-        self.disk.sync_dir(parent).context("sync", parent)
+        sync_parent(&self.disk, path)
     }
 
     /// Cuts a log if it must be, opens it as after a crash and closes it. `None` if it cannot be opened before the operator

@@ -69,8 +69,7 @@ fn every_fault_is_told_with_its_file() {
         "remove .kafka_cleanshutdown",
         "lock .lock",
     ];
-    let missing: Vec<_> = expect.into_iter().filter(|expect| !all.contains(*expect)).collect();
-    assert_eq!(missing, Vec::<&str>::new(), "{all:?}");
+    check_failed(&all, &expect);
 }
 
 #[test]

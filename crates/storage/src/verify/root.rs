@@ -7,7 +7,7 @@ use wire::compress::Decompressors;
 
 use super::partition::{self, Trust};
 use super::{Fault, Report, Severity, segment};
-use crate::checkpoint::{FIRST_DIRTY, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
+use crate::checkpoint::{self, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets};
 use crate::clean_shutdown;
 use crate::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use crate::disk::Disk;
@@ -20,13 +20,12 @@ use crate::meta_properties::{self, MetaProperties};
 const BOOTSTRAP: &str = "bootstrap.checkpoint";
 const FILES: [&str; 4] =
     [LOCK_FILE, clean_shutdown::FILE_NAME, incarnation::FILE_NAME, meta_properties::FILE_NAME];
-const CHECKPOINTS: [&str; 4] = [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, FIRST_DIRTY];
 
 pub(super) fn verify(disk: &dyn Disk, dir: &Path, report: &mut Report) -> Result<(), Error> {
     identity(disk, dir, report)?;
     let clean = clean_shutdown::read(disk, dir)?.is_some();
     let mut checkpoints = BTreeMap::new();
-    for name in CHECKPOINTS {
+    for name in checkpoint::ALL {
         checkpoints.insert(name, checkpoint(disk, &dir.join(name), report)?);
     }
     let mut decompressors = Decompressors::new();
@@ -118,7 +117,7 @@ fn file(
     if name == BOOTSTRAP {
         return segment::snapshot(disk, path, decompressors, report);
     }
-    if !FILES.contains(&name) && !CHECKPOINTS.contains(&name) {
+    if !FILES.contains(&name) && !checkpoint::ALL.contains(&name) {
         report.add(Fault::ForeignFile, Severity::Left, path, None, "is no file of a log directory");
     }
     Ok(())
