@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+/// Runs in the folder of the crate.
 fn main() {
-    let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defs");
+    let defs = Path::new("../../defs");
     codegen::output::write("configs.rs", codegen::configs::generate(&defs.join("configs")));
     codegen::output::write("error_codes.rs", codegen::errors::generate(&defs.join("errors.def")));
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use codegen::messages::Definitions;
 use codegen::output::write;
 
+/// Runs in the folder of the crate.
 fn main() {
-    let defs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../defs");
+    let defs = Path::new("../../defs");
     let read = |folder: &str| match Definitions::read(&defs.join(folder)) {
         Ok(definitions) => definitions,
         Err(error) => {
