@@ -83,7 +83,7 @@ fn topics(
     };
     let describe = |topic: &Topic| MetadataResponseTopic {
         topic_authorized_operations: operations,
-        ..response(broker, topic, version)
+        ..response(image, topic, version)
     };
     let named = match &request.topics {
         None => return image.topics().map(describe).collect(),
@@ -133,27 +133,26 @@ fn absent(broker: &Broker, name: &str, allowed: bool, missing: &mut BTreeSet<Str
     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
 }
 
-fn response(broker: &Broker, topic: &Topic, version: i16) -> MetadataResponseTopic {
+fn response(image: &Image, topic: &Topic, version: i16) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter();
     MetadataResponseTopic {
         name: Some(topic.name.to_string()),
         topic_id: topic.id.0,
         is_internal: Broker::is_internal(&topic.name),
         partitions: partitions
-            .map(|(index, partition)| partition_response(broker, index.0, partition, version))
+            .map(|(index, partition)| partition_response(image, index.0, partition, version))
             .collect(),
         ..MetadataResponseTopic::default()
     }
 }
 
 fn partition_response(
-    broker: &Broker,
+    image: &Image,
     index: i32,
     partition: &Partition,
     version: i16,
 ) -> MetadataResponsePartition {
     let ids = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<_>>();
-    let image = broker.image();
     let is_online = |replica: &NodeId| {
         let broker = image.broker(*replica).filter(|broker| broker.is_active());
         let directory = partition.directory(*replica).unwrap_or_default();
