@@ -9,12 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use base::config::{BrokerConfig, Layers};
 use base::error_code::ErrorCode;
-use base::ids::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, TopicId};
+use base::ids::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use base::time::Now;
-use base::uuid::Uuid;
 use metadata::controller::{ControllerRequest, ControllerVerb};
 use metadata::image::Image;
-use protocol::messages::broker_heartbeat_request::BrokerHeartbeatRequest;
 use protocol::messages::produce_request::TopicProduceData;
 use replication::fetch_session::{FetchSessions, OpenFetch, Outcome, SessionRequest};
 use storage::log::Checkpoint;
@@ -41,7 +39,6 @@ pub struct Broker {
     on_configured: Mutex<Vec<OnConfigured>>,
     loggers: Loggers,
     log_dirs: RwLock<Vec<Arc<LogDirState>>>,
-    told: Mutex<Told>,
     moves: Arc<Moves>,
     log_dir_facts: OnceLock<FindLogDirFacts>,
     image: RwLock<Arc<Image>>,
@@ -58,13 +55,6 @@ pub struct Broker {
 struct Configured {
     config: Arc<BrokerConfig>,
     layers: Arc<Layers>,
-}
-
-/// What the controller was told of the log directories.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
-    offline: Vec<Uuid>,
-    cordoned: Vec<Uuid>,
 }
 
 /// Told of the configs whenever some were set while the broker runs.
@@ -116,7 +106,6 @@ impl Broker {
             on_configured: Mutex::default(),
             loggers: Loggers::default(),
             log_dirs: RwLock::default(),
-            told: Mutex::default(),
             moves: Arc::default(),
             log_dir_facts: OnceLock::new(),
             image: RwLock::new(image),
@@ -263,7 +252,7 @@ impl Broker {
     }
 
     /// A partition that is in this node's table, also when its disk failed.
-    pub(crate) fn hosted(&self, topic: TopicId, index: PartitionIndex) -> Option<PartitionHandle> {
+    pub fn hosted(&self, topic: TopicId, index: PartitionIndex) -> Option<PartitionHandle> {
         self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(&(topic, index)).cloned()
     }
 
@@ -370,46 +359,6 @@ impl Broker {
             by_dir.entry(parent).or_default().push(handle.shared.checkpoint());
         }
         by_dir
-    }
-
-    /// What this broker tells the controller again and again while it is registered with `epoch`.
-    pub fn heartbeat(&self, epoch: BrokerEpoch) -> BrokerHeartbeatRequest {
-        let tell = self.to_tell();
-        let before =
-            std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), tell.clone());
-        // Nothing is said of cordoned directories where there never was one: older controllers do not know them.
-        let says_cordoned = !tell.cordoned.is_empty() || !before.cordoned.is_empty() || self.was_cordoned();
-        BrokerHeartbeatRequest {
-            offline_log_dirs: tell.offline,
-            cordoned_log_dirs: says_cordoned.then_some(tell.cordoned),
-            broker_id: self.node.0,
-            broker_epoch: epoch.0,
-            current_metadata_offset: self.image().offset().0,
-            want_fence: false,
-            want_shut_down: false,
-        }
-    }
-
-    /// Whether the controller should hear of the log directories before the next heartbeat is due.
-    pub fn has_news_for_controller(&self) -> bool {
-        self.to_tell() != *self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn to_tell(&self) -> Told {
-        let ids = |wanted: &dyn Fn(&LogDirState) -> bool| {
-            let dirs = self.log_dirs();
-            dirs.iter().filter(|dir| wanted(dir)).filter_map(|dir| Some(dir.id()?.0)).collect()
-        };
-        Told {
-            offline: ids(&|dir| !dir.is_online()),
-            cordoned: ids(&|dir| dir.is_online() && self.is_cordoned(dir)),
-        }
-    }
-
-    fn was_cordoned(&self) -> bool {
-        let image = self.image();
-        let cordoned = image.broker(self.node).and_then(|broker| broker.cordoned_directories.as_ref());
-        cordoned.is_some_and(|cordoned| !cordoned.is_empty())
     }
 
     /// All partitions hosted at the moment.

@@ -65,6 +65,8 @@ pub struct Hosting {
     futures: Vec<PartitionDir>,
     /// Where logs are to be made that somebody asked to be moved before they were there.
     preferred: BTreeMap<TopicPartition, Arc<LogDirState>>,
+    /// The first publication came: a partition that the next one adds has no log yet.
+    is_published: bool,
     /// Logs were set aside of which the checkpoints still speak.
     forgotten: bool,
     /// Replicas whose directory the controller does not know yet.
@@ -103,6 +105,7 @@ impl Hosting {
             found: BTreeMap::new(),
             futures: Vec::new(),
             preferred: BTreeMap::new(),
+            is_published: false,
             forgotten: false,
             assignments,
         }
@@ -152,6 +155,7 @@ impl Hosting {
             }
         }
         self.set_strays_aside(now);
+        self.is_published = true;
         let before = self.broker.image();
         self.broker.set_image(image);
         self.resume_moves(now);
@@ -244,7 +248,7 @@ impl Hosting {
             return None;
         }
         let assigned = partition.directory(self.broker.node()).unwrap_or(DirectoryId::UNASSIGNED);
-        let Some(dir) = self.place(assigned, &name) else {
+        let Some(dir) = self.place(assigned, &name, self.is_new(topic.id, index)) else {
             tracing::warn!(partition = %name, directory = %assigned, "not made: it may lie in a directory that is offline");
             return None;
         };
@@ -328,9 +332,17 @@ impl Hosting {
         }
     }
 
+    /// Whether a partition that comes here never had a log here. The controller learns later than the disk where a log is, so
+    /// of any other one the metadata do not tell whether it lies in a directory that is offline.
+    fn is_new(&self, topic: TopicId, index: PartitionIndex) -> bool {
+        let before = self.broker.image();
+        let known = before.topic_by_id(topic).and_then(|topic| topic.partition(index));
+        self.is_published && !known.is_some_and(|partition| self.is_here(partition))
+    }
+
     /// The directory for a log that is not there: the one that the metadata names, or, when it leaves that open, the one
     /// with the fewest partitions that takes new ones. `None` when the log may lie in a directory that is offline.
-    fn place(&mut self, assigned: DirectoryId, name: &TopicPartition) -> Option<usize> {
+    fn place(&mut self, assigned: DirectoryId, name: &TopicPartition, is_new: bool) -> Option<usize> {
         let preferred = self.preferred.remove(name);
         let is_online = |dir: &usize| self.dirs[*dir].state.is_online();
         let online = (0..self.dirs.len()).filter(is_online);
@@ -339,10 +351,14 @@ impl Hosting {
         if let Some(preferred) = online.clone().find(is_preferred) {
             return Some(preferred);
         }
+        let any_offline = self.broker.offline_log_dir_count() > 0;
+        if any_offline && !is_new {
+            return None;
+        }
         if let Some(named) = online.clone().find(|dir| self.dirs[*dir].state.id() == Some(assigned)) {
             return Some(named);
         }
-        if assigned != DirectoryId::UNASSIGNED && self.broker.offline_log_dir_count() > 0 {
+        if any_offline && assigned != DirectoryId::UNASSIGNED {
             return None;
         }
         let is_open = |dir: &usize| !self.broker.is_cordoned(&self.dirs[*dir].state);

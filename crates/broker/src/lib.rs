@@ -13,6 +13,7 @@ pub mod context;
 pub mod controller;
 pub mod dispatch;
 pub mod hosting;
+pub mod lifecycle;
 pub mod log_dirs;
 pub mod loggers;
 pub mod metrics;

@@ -12,7 +12,7 @@ use base::config::NodeConfig;
 use base::ids::{BrokerEpoch, DirectoryId};
 use base::time::Now;
 use storage::config::LogConfig;
-use storage::directory::DirKind;
+use storage::directory::{DirKind, METADATA_TOPIC, TopicPartition};
 use storage::disk::Disk;
 use storage::error::ErrorKind;
 use storage::log::{Checkpoint, Log};
@@ -134,7 +134,7 @@ impl LogDirs {
     /// which the disk fails goes offline with all its logs.
     ///
     /// # Errors
-    /// One sentence that names the log and what is wrong.
+    /// One sentence that names the log and what is wrong, or the directories without which no node goes on.
     pub fn open_logs(
         &mut self,
         workers: &impl Workers,
@@ -155,6 +155,7 @@ impl LogDirs {
                 Err((_, error)) => state.fail(&error.to_string()),
             }
         }
+        check_rest(&self.states)?;
         Ok(found)
     }
 
@@ -222,6 +223,26 @@ impl LogDirs {
             result = result.and(marked);
         }
         result
+    }
+}
+
+/// Whether a node can go on with those of its directories that have not failed: the last one, and the one that holds the
+/// metadata log, take it with them, as in Apache Kafka.
+///
+/// # Errors
+/// One sentence that says which failed.
+pub fn check_rest(all: &[Arc<LogDirState>]) -> Result<(), String> {
+    if all.iter().all(|dir| !dir.is_online()) {
+        let paths: Vec<_> = all.iter().map(|dir| dir.path().display().to_string()).collect();
+        return Err(format!("all log directories have failed ({}): the node shuts down", paths.join(", ")));
+    }
+    match all.iter().find(|dir| !dir.is_online() && dir.holds_metadata()) {
+        Some(dir) => Err(format!(
+            "the log directory {} has failed, and with it the log {}: the node shuts down",
+            dir.path().display(),
+            TopicPartition::new(METADATA_TOPIC, 0)
+        )),
+        None => Ok(()),
     }
 }
 

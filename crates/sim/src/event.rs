@@ -47,6 +47,8 @@ pub enum Event {
         logs: Vec<LogState>,
         /// Every topic of its metadata, in order.
         topics: Vec<(String, TopicId)>,
+        /// Partitions that lie in a directory which failed before they were found, in order.
+        away: Vec<Place>,
     },
     /// The node could not start.
     StartFailed {
@@ -141,9 +143,10 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { logs, topics } => {
+            Self::Started { logs, topics, away } => {
                 write!(f, "started with {} topics;", topics.len())?;
-                put_logs(f, logs)
+                put_logs(f, logs)?;
+                away.iter().try_for_each(|place| write!(f, " {place} away;"))
             }
             Self::StartFailed { error, disk_failed } => write!(f, "start failed ({disk_failed}): {error}"),
             Self::DiskFails => f.write_str("the disk begins to fail"),

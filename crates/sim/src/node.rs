@@ -57,7 +57,7 @@ pub struct PendingSync {
 impl Node {
     /// Whether its broker is registered and let in.
     pub fn is_serving(&self) -> bool {
-        self.controller.is_serving()
+        self.controller.serving().is_some()
     }
 
     /// Connections that something can be done for.
@@ -159,6 +159,21 @@ impl Node {
         let mut topics: Vec<_> = image.topics().map(|topic| (topic.name.to_string(), topic.id)).collect();
         topics.sort();
         topics
+    }
+
+    /// The partitions of the metadata that it does not host because a directory failed, in order.
+    pub fn away(&self) -> Vec<Place> {
+        if self.dirs.states().iter().all(|dir| dir.is_online()) {
+            return Vec::new();
+        }
+        let image = self.broker.image();
+        let partitions =
+            image.topics().flat_map(|topic| topic.partitions.keys().map(move |index| (topic, *index)));
+        let away = partitions.filter(|(topic, index)| self.broker.hosted(topic.id, *index).is_none());
+        let mut away: Vec<_> =
+            away.map(|(topic, index)| Place { topic: topic.name.clone(), partition: index.0 }).collect();
+        away.sort();
+        away
     }
 
     fn note_ends(&mut self, events: &mut Vec<Event>) {

@@ -293,11 +293,11 @@ impl World {
         };
         // What is there is looked at without the fault.
         self.disk.plan(NO_FAULT);
-        let (logs, topics) = (node.logs(), node.topics());
+        let (logs, topics, away) = (node.logs(), node.topics(), node.away());
         self.disk.plan(self.fault.unwrap_or(NO_FAULT));
         self.noted = true;
         self.network.accepting = true;
-        self.note(Event::Started { logs, topics })
+        self.note(Event::Started { logs, topics, away })
     }
 
     fn show_events(&mut self) -> Result<(), Violation> {

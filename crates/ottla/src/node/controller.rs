@@ -18,21 +18,17 @@ use base::time::{MonoTime, Now};
 use broker::broker::Broker;
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
+use broker::lifecycle::Lifecycle;
 use broker::log_dirs::LogDirs;
-use metadata::controller::{ControllerReply, ControllerRequest, ControllerVerb};
-use metadata::features;
-use metadata::image::Image;
+use metadata::controller::ControllerRequest;
 use metadata::node::{ControllerNode, NodeEffect};
 use net::clock::SystemClock;
-use protocol::messages::broker_registration_request::BrokerRegistrationRequest;
 use tokio::sync::oneshot;
 
 use super::threads::Parking;
 
-/// A request of this node itself, kept apart from those of clients.
-const REGISTRATION: u64 = 0;
-const HEARTBEAT: u64 = 1;
-const FIRST_SUBMITTED: u64 = 2;
+/// The request of this broker itself, kept apart from those of clients.
+const OWN: u64 = 0;
 
 /// What the thread needs.
 pub struct ControllerThread {
@@ -46,10 +42,8 @@ pub struct ControllerThread {
     pub hosting: Hosting,
     /// The broker of this node.
     pub broker: Arc<Broker>,
-    /// How the broker registers, but for its features: those follow the cluster's.
-    pub registration: BrokerRegistrationRequest,
-    /// `broker.heartbeat.interval.ms`.
-    pub heartbeat_ms: i64,
+    /// How the broker comes into the cluster.
+    pub lifecycle: Lifecycle,
     /// `log.retention.check.interval.ms`, and the first check after `log.initial.task.delay.ms`.
     pub retention_check_ms: (i64, i64),
     /// The directories whose checkpoints are written now and then.
@@ -95,10 +89,7 @@ struct Driver {
     parts: ControllerThread,
     waiting: HashMap<u64, OnReply>,
     next_id: u64,
-    is_registering: bool,
-    epoch: Option<BrokerEpoch>,
     serving: Option<oneshot::Sender<BrokerEpoch>>,
-    next_heartbeat: Option<MonoTime>,
     next_maintenance: MonoTime,
     next_checkpoint: MonoTime,
 }
@@ -110,11 +101,8 @@ impl Driver {
         Self {
             parts,
             waiting: HashMap::new(),
-            next_id: FIRST_SUBMITTED,
-            is_registering: false,
-            epoch: None,
+            next_id: OWN + 1,
             serving: Some(serving),
-            next_heartbeat: None,
             next_maintenance,
             next_checkpoint,
         }
@@ -140,7 +128,7 @@ impl Driver {
         self.parts.hosting
     }
 
-    /// Lets the controller run; true when a sync, or the registration, made it worth to run again.
+    /// Lets the controller run; true when a sync made it worth to run again.
     fn run_node(&mut self, now: Now) -> bool {
         let mut effects = Vec::new();
         halt_on_error(self.parts.node.run(now, &mut effects));
@@ -148,7 +136,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 NodeEffect::Publish { image, delta } => {
-                    go_on |= self.register(&image);
+                    self.parts.lifecycle.published(&image);
                     self.parts.hosting.publish(image, &delta, now);
                     if self.parts.hosting.take_forgotten() {
                         self.parts.dirs.write_checkpoints(&self.parts.broker);
@@ -165,66 +153,23 @@ impl Driver {
         go_on
     }
 
-    /// Asks the controller to take this broker in, once what the cluster has finalized is known; true when it did so now.
-    fn register(&mut self, image: &Image) -> bool {
-        if std::mem::replace(&mut self.is_registering, true) {
-            return false;
-        }
-        let unbuilt = features::unbuilt(image);
-        for feature in &unbuilt {
-            let (name, level) = (feature.name, feature.max);
-            tracing::warn!(
-                "the cluster has {name} at level {level}, which is not built: its data stays, its requests are refused"
-            );
-        }
-        let features = features::registered(&unbuilt);
-        let registration = BrokerRegistrationRequest { features, ..self.parts.registration.clone() };
-        self.submit_own(REGISTRATION, ControllerVerb::RegisterBroker(registration));
-        true
-    }
-
     fn on_reply(&mut self, id: u64, answer: Answer, now: Now) {
-        match (id, answer) {
-            (REGISTRATION, Ok(ControllerReply::RegisterBroker(response))) => {
-                if response.error_code != base::error_code::ErrorCode::NONE {
-                    tracing::error!(error = %response.error_code, "the controller refused to register this broker");
-                    std::process::exit(1);
-                }
-                let epoch = BrokerEpoch(response.broker_epoch);
-                self.epoch = Some(epoch);
-                self.parts.broker.producer_ids().set_epoch(epoch);
-                self.next_heartbeat = Some(now.mono);
-            }
-            (HEARTBEAT, Ok(ControllerReply::Heartbeat(response))) => {
-                // A fenced broker asks again soon: it is let in once it has seen its own registration.
-                let wait_ms = if response.is_fenced { 10 } else { self.parts.heartbeat_ms };
-                self.next_heartbeat = Some(now.mono.plus_ms(wait_ms));
-                if let Some(epoch) = self.epoch.filter(|_| !response.is_fenced)
-                    && let Some(serving) = self.serving.take()
-                {
-                    // Nobody listens when the node is stopping already.
-                    let _ = serving.send(epoch);
-                }
-            }
-            (REGISTRATION | HEARTBEAT, answer) => {
-                tracing::warn!(?answer, "the controller did not answer this broker");
-                self.next_heartbeat = self.epoch.map(|_| now.mono.plus_ms(self.parts.heartbeat_ms));
-            }
-            (id, answer) => {
-                if let Some(on_reply) = self.waiting.remove(&id) {
-                    on_reply(answer);
-                }
-            }
+        if id != OWN {
+            let on_reply = self.waiting.remove(&id).expect("each request is answered once");
+            return on_reply(answer);
+        }
+        exit_on_error(self.parts.lifecycle.on_answer(answer, now));
+        if let Some(epoch) = self.parts.lifecycle.serving()
+            && let Some(serving) = self.serving.take()
+        {
+            // Nobody listens when the node is stopping already.
+            let _ = serving.send(epoch);
         }
     }
 
     fn on_timers(&mut self, now: Now) {
-        if let (Some(epoch), Some(at)) = (self.epoch, self.next_heartbeat)
-            && (at <= now.mono || self.parts.broker.has_news_for_controller())
-        {
-            self.next_heartbeat = None;
-            let heartbeat = self.parts.broker.heartbeat(epoch);
-            self.submit_own(HEARTBEAT, ControllerVerb::Heartbeat(heartbeat));
+        if let Some(verb) = self.parts.lifecycle.next_request(now) {
+            self.parts.node.submit(ControllerRequest::internal(verb), OWN);
         }
         if self.next_maintenance <= now.mono {
             self.next_maintenance = now.mono.plus_ms(self.parts.retention_check_ms.0);
@@ -236,26 +181,25 @@ impl Driver {
                 self.parts.dirs.write_checkpoints(&self.parts.broker);
             }
         }
-        if let Err(sentence) = self.parts.hosting.run(now) {
-            tracing::error!("{sentence}");
-            std::process::exit(1);
-        }
+        exit_on_error(self.parts.hosting.run(now));
     }
 
     fn next_timeout(&self) -> MonoTime {
-        let timers = [self.parts.node.next_timeout(), self.next_heartbeat, self.parts.hosting.next_timeout()];
+        let ControllerThread { node, lifecycle, hosting, .. } = &self.parts;
+        let timers = [node.next_timeout(), lifecycle.next_timeout(), hosting.next_timeout()];
         let soonest = self.next_maintenance.min(self.next_checkpoint);
         timers.into_iter().flatten().fold(soonest, MonoTime::min)
-    }
-
-    fn submit_own(&mut self, id: u64, verb: ControllerVerb) {
-        self.parts.node.submit(ControllerRequest::internal(verb), id);
     }
 }
 
 fn halt_on_error<T>(result: Result<T, metadata::error::Error>) -> T {
-    result.unwrap_or_else(|error| {
-        tracing::error!(%error, "the metadata log failed; the node halts");
+    exit_on_error(result.map_err(|error| format!("the metadata log failed; the node halts: {error}")))
+}
+
+/// The node cannot go on.
+fn exit_on_error<T>(result: Result<T, String>) -> T {
+    result.unwrap_or_else(|sentence| {
+        tracing::error!("{sentence}");
         std::process::exit(1)
     })
 }

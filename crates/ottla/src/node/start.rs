@@ -14,6 +14,7 @@ use base::uuid::Uuid;
 use broker::broker::Broker;
 use broker::controller::ControllerHandle;
 use broker::hosting::{HostedDir, Hosting};
+use broker::lifecycle::Lifecycle;
 use broker::log_dirs::LogDirs;
 use metadata::controller::ControllerSettings;
 use metadata::features;
@@ -125,8 +126,7 @@ impl Node {
             parking,
             hosting,
             broker: broker.clone(),
-            registration: registration(&config, &dirs, &bound),
-            heartbeat_ms: i64::from(config.broker.broker_heartbeat_interval_ms),
+            lifecycle: Lifecycle::new(broker.clone(), registration(&config, &dirs, &bound)),
             dirs: dirs.clone(),
             checkpoint_ms: i64::from(config.broker.log_flush_offset_checkpoint_interval_ms),
             retention_check_ms: (

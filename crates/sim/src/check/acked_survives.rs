@@ -16,14 +16,16 @@ pub(super) struct AckedSurvives {
     told: BTreeMap<Place, BTreeMap<i64, RecordId>>,
     /// The worst end since the node last served.
     worst: Ending,
-    /// Durable ends when it last did.
+    /// Of a log that was away then: the worst since it was last there.
+    worst_away: HashMap<Place, Ending>,
+    /// Durable ends of the logs when they were last there.
     durable_ends: HashMap<Place, i64>,
 }
 
 impl AckedSurvives {
     pub(super) fn new(durable: bool) -> Self {
-        let (told, durable_ends) = Default::default();
-        Self { durable, life: 0, told, worst: Ending::Clean, durable_ends }
+        let (told, worst_away, durable_ends) = Default::default();
+        Self { durable, life: 0, told, worst: Ending::Clean, worst_away, durable_ends }
     }
 
     fn tell(&mut self, place: &Place, offset: i64, record: RecordId) -> Result<(), String> {
@@ -40,10 +42,13 @@ impl AckedSurvives {
         self.durable || life == self.life
     }
 
-    fn on_started(&mut self, logs: &[LogState], ledger: &Ledger) -> Result<(), String> {
-        let keeps_all = self.durable || self.worst < Ending::PowerLost;
+    fn on_started(&mut self, logs: &[LogState], away: &[Place], ledger: &Ledger) -> Result<(), String> {
+        let worst_before = std::mem::take(&mut self.worst_away);
+        let worst_of = |place| worst_before.get(place).map_or(self.worst, |before| self.worst.max(*before));
+        self.worst_away = away.iter().map(|place| (place.clone(), worst_of(place))).collect();
         let logs: HashMap<&Place, &LogState> = logs.iter().map(|log| (&log.place, log)).collect();
-        for (place, told) in &mut self.told {
+        for (place, told) in self.told.iter_mut().filter(|(place, _)| !away.contains(place)) {
+            let keeps_all = self.durable || worst_of(place) < Ending::PowerLost;
             let topic = ledger.topic(&place.topic);
             if let Some(log) = logs.get(place).filter(|_| topic.is_some_and(|topic| topic.retained)) {
                 *told = told.split_off(&log.ends.log_start.0);
@@ -92,15 +97,14 @@ impl Check for AckedSurvives {
             }
             Event::Ended { ending, logs } => {
                 self.worst = self.worst.max(*ending);
-                let ends = logs.iter().map(|log| (log.place.clone(), log.ends.durable_end.0));
-                self.durable_ends = ends.collect();
+                self.durable_ends.extend(logs.iter().map(|log| (log.place.clone(), log.ends.durable_end.0)));
                 self.life += 1;
             }
             Event::EndedEarly(ending) => {
                 self.worst = self.worst.max(*ending);
                 self.life += 1;
             }
-            Event::Started { logs, .. } => self.on_started(logs, ledger)?,
+            Event::Started { logs, away, .. } => self.on_started(logs, away, ledger)?,
             _ => {}
         }
         Ok(())

@@ -21,8 +21,8 @@ impl Check for SyncedSurvives {
             Event::Ends(place, _, ends) => {
                 self.durable_ends.insert(place.clone(), ends.durable_end.0);
             }
-            Event::Started { logs, .. } => {
-                for (place, durable_end) in self.durable_ends.drain() {
+            Event::Started { logs, away, .. } => {
+                for (place, durable_end) in self.durable_ends.extract_if(|place, _| !away.contains(place)) {
                     if ledger.topic(&place.topic).is_none_or(|topic| topic.doomed) || durable_end == 0 {
                         continue;
                     }

@@ -65,7 +65,7 @@ impl Check for ValidPrefix {
     fn on(&mut self, event: &Event, ledger: &Ledger) -> Result<(), String> {
         match event {
             Event::Ended { logs, .. } => {
-                self.before.clear();
+                // Those that were away meanwhile are as they were.
                 for log in logs {
                     self.before.insert(log.place.clone(), (check(log, ledger)?, log.offline));
                 }

@@ -10,6 +10,7 @@ use base::uuid::Uuid;
 use broker::broker::Broker;
 use broker::controller::ControllerHandle;
 use broker::hosting::{HostedDir, Hosting};
+use broker::lifecycle::Lifecycle;
 use broker::log_dirs::{LogDirState, LogDirs, Workers};
 use metadata::controller::ControllerSettings;
 use metadata::features;
@@ -90,8 +91,8 @@ impl Node {
         let mut hosting = Hosting::new(broker.clone(), disk, hosted, shared);
         found.logs.into_iter().for_each(|log| hosting.found(log));
         hosting.found_futures(found.futures);
-        let registration = registration(&config, &dirs, &mut random);
-        let controller = Controller::new(node, hosting, broker.clone(), (handle, woken), registration, now);
+        let lifecycle = Lifecycle::new(broker.clone(), registration(&config, &dirs, &mut random));
+        let controller = Controller::new(node, hosting, lifecycle, (handle, woken), now);
         let (connections, ends) = (Connections::default(), Default::default());
         Ok(Self { broker, controller, shards, connections, dirs, ends })
     }
@@ -144,7 +145,6 @@ fn registration(config: &NodeConfig, dirs: &LogDirs, random: &mut Random) -> Bro
             port: 9092,
             security_protocol: 0,
         }],
-        features: features::registered(&[]),
         log_dirs: dirs.online().filter_map(|dir| Some(dir.id()?.0)).collect(),
         previous_broker_epoch: dirs.previous_epoch().0,
         ..BrokerRegistrationRequest::default()

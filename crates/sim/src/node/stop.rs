@@ -19,7 +19,7 @@ impl Node {
     pub fn stop(self, now: Now) -> Stopped {
         let Self { broker, mut controller, mut shards, connections, dirs, .. } = self;
         drop(connections);
-        let epoch = controller.epoch();
+        let epoch = controller.serving().unwrap_or_default();
         let mut result = controller.finish(now);
         let handles = broker.partitions();
         let released = controller.hosting.release_all();
