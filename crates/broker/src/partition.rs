@@ -120,14 +120,7 @@ impl PartitionShared {
 
     /// What is to be written down of its log.
     pub fn checkpoint(&self) -> Checkpoint {
-        let ends = self.reader.ends();
-        Checkpoint {
-            topic_partition: TopicPartition::new(self.topic.as_ref(), self.index.0),
-            recovery_point: ends.durable_end,
-            log_start: Some(ends.log_start).filter(|start| *start > Offset::ZERO),
-            high_watermark: ends.high_watermark,
-            first_dirty: self.reader.first_dirty(),
-        }
+        self.reader.checkpoint(TopicPartition::new(self.topic.as_ref(), self.index.0))
     }
 
     /// The epoch in which this node leads the partition.

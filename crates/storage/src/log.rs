@@ -245,25 +245,21 @@ impl Log {
         }
         self.remove_deleted_files_now()?;
         self.durability.is_closed = true;
+        self.publish();
         Ok(self.checkpoint())
     }
 
     /// What its directory's checkpoints say of this log.
     pub fn checkpoint(&self) -> Checkpoint {
-        let first_base = self.reader.view().segments[0].base();
-        Checkpoint {
-            topic_partition: self.topic_partition.clone(),
-            recovery_point: self.recovery_point(),
-            log_start: (self.ends.log_start > first_base).then_some(self.ends.log_start),
-            high_watermark: self.ends.high_watermark,
-            first_dirty: self.first_dirty,
-        }
+        self.reader.checkpoint(self.topic_partition.clone())
     }
 
     /// Makes the present ends visible to readers.
     pub(crate) fn publish(&mut self) {
         self.ends.last_stable = self.producers.last_stable(self.ends.high_watermark);
-        self.reader.view().ends = self.ends;
+        let mut view = self.reader.view();
+        view.ends = self.ends;
+        view.recovery_point = self.recovery_point();
     }
 
     /// Makes a changed list of segments visible, with nothing remembered of recent batches.
@@ -273,6 +269,7 @@ impl Log {
         view.ends = self.ends;
         view.active_size = self.active.segment.size();
         view.segments = segments.into();
+        view.recovery_point = self.recovery_point();
         view.first_dirty = self.first_dirty;
         view.recent.clear();
     }
@@ -342,6 +339,7 @@ impl Parts {
             segments: self.segments.into(),
             recent: Default::default(),
             config: self.spec.config.clone(),
+            recovery_point: self.recovery_point,
             first_dirty: self.first_dirty,
         };
         let reader = LogReader::new(self.home.clone(), view, self.epochs);

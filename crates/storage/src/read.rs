@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::ids::{LeaderEpoch, Offset};
 use wire::piece::{FileRange, Piece};
 
+use crate::directory::TopicPartition;
 use crate::epochs::Epochs;
 use crate::error::Error;
 use crate::home::Home;
+use crate::log::Checkpoint;
 use crate::segment::Segment;
 use crate::view::{Ends, View};
 
@@ -99,6 +101,19 @@ impl LogReader {
     /// All ends at one moment.
     pub fn ends(&self) -> Ends {
         self.view().ends
+    }
+
+    /// What its directory's checkpoints say of the log, which is called `topic_partition`.
+    pub fn checkpoint(&self, topic_partition: TopicPartition) -> Checkpoint {
+        let view = self.view();
+        let log_start = view.ends.log_start;
+        Checkpoint {
+            topic_partition,
+            recovery_point: view.recovery_point,
+            log_start: (log_start > view.segments[0].base()).then_some(log_start),
+            high_watermark: view.ends.high_watermark,
+            first_dirty: view.first_dirty,
+        }
     }
 
     /// Reads whole batches from the one that contains `from`, none of which reaches `up_to` (exclusive), at most

@@ -157,8 +157,8 @@ impl Log {
             self.ends.durable_end = up_to;
             let waits = up_to < self.ends.log_end;
             self.durability.waiting_since = waits.then_some(now.mono);
-            self.publish();
         }
+        self.publish();
         Ok(())
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct View {
     pub(crate) recent: Recent,
     /// What governs the log.
     pub(crate) config: Arc<LogConfig>,
+    /// See [`crate::log::Log::recovery_point`].
+    pub(crate) recovery_point: Offset,
     /// Everything below was compacted; `None` if the log never was.
     pub(crate) first_dirty: Option<Offset>,
 }
