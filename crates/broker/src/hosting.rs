@@ -135,9 +135,26 @@ impl Hosting {
         Ok(())
     }
 
-    /// The metadata changed.
-    pub fn publish(&mut self, image: Arc<Image>, delta: &Delta, now: Now) {
+    /// The metadata changed. `write_checkpoints` is called when logs were set aside: the checkpoints must forget them before a
+    /// log of the same name is made, because to that one their offsets would be a start behind its end and syncs that never
+    /// were.
+    pub fn publish(
+        &mut self,
+        image: Arc<Image>,
+        delta: &Delta,
+        now: Now,
+        write_checkpoints: impl Fn(&Broker),
+    ) {
         self.follow_broker_configs(&image, delta);
+        let before = self.broker.image();
+        let deleted = delta.topics_deleted.iter();
+        let deleted = deleted.filter_map(|(id, name)| Some((before.topic_by_id(*id)?, name)));
+        let (replaced, gone): (Vec<_>, Vec<_>) =
+            deleted.partition(|(_, name)| image.topic_by_name(name).is_some());
+        for (topic, _) in replaced {
+            self.unhost(topic, now);
+        }
+        self.forget(&write_checkpoints);
         let created = delta.topics_created.iter().filter_map(|id| image.topic_by_id(*id));
         let created = created.flat_map(|topic| topic.partitions.keys().map(move |index| (topic, *index)));
         let changed = delta.partitions_changed.iter();
@@ -156,13 +173,17 @@ impl Hosting {
         }
         self.set_strays_aside(now);
         self.is_published = true;
-        let before = self.broker.image();
         self.broker.set_image(image);
         self.resume_moves(now);
-        for id in delta.topics_deleted.keys() {
-            if let Some(topic) = before.topic_by_id(*id) {
-                self.unhost(topic, now);
-            }
+        for (topic, _) in gone {
+            self.unhost(topic, now);
+        }
+        self.forget(&write_checkpoints);
+    }
+
+    fn forget(&mut self, write_checkpoints: &impl Fn(&Broker)) {
+        if std::mem::take(&mut self.forgotten) {
+            write_checkpoints(&self.broker);
         }
     }
 
@@ -188,12 +209,6 @@ impl Hosting {
                 self.observe(&path, &error);
             }
         }
-    }
-
-    /// Whether logs were set aside since the last question. The checkpoints must forget them before a log of the same name
-    /// is made: to that one, their offsets would be a start behind its end and syncs that never were.
-    pub fn take_forgotten(&mut self) -> bool {
-        std::mem::take(&mut self.forgotten)
     }
 
     /// Whether logs that were found wait to be claimed. Until then only the checkpoints know where they begin, and must not
@@ -493,3 +508,6 @@ impl Hosting {
 fn texts(overrides: &ConfigOverrides) -> Properties {
     overrides.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
+
+#[cfg(test)]
+mod tests;

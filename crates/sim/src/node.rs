@@ -111,11 +111,7 @@ impl Node {
         if self.controller.checkpoint_due(now) {
             self.dirs.write_checkpoints(&self.broker);
         }
-        self.controller.run(now)?;
-        if self.controller.take_forgotten() {
-            self.dirs.write_checkpoints(&self.broker);
-        }
-        Ok(())
+        self.controller.run(now, &self.dirs)
     }
 
     /// Does the sync of the metadata log.

@@ -137,10 +137,8 @@ impl Driver {
             match effect {
                 NodeEffect::Publish { image, delta } => {
                     self.parts.lifecycle.published(&image);
-                    self.parts.hosting.publish(image, &delta, now);
-                    if self.parts.hosting.take_forgotten() {
-                        self.parts.dirs.write_checkpoints(&self.parts.broker);
-                    }
+                    let dirs = &self.parts.dirs;
+                    self.parts.hosting.publish(image, &delta, now, |broker| dirs.write_checkpoints(broker));
                 }
                 NodeEffect::Reply { id, response } => self.on_reply(id, response, now),
                 NodeEffect::Sync(job) => {

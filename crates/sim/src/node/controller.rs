@@ -11,6 +11,7 @@ use base::time::{MonoTime, Now};
 use broker::controller::{Answer, ControllerHandle, OnReply};
 use broker::hosting::Hosting;
 use broker::lifecycle::Lifecycle;
+use broker::log_dirs::LogDirs;
 use metadata::controller::ControllerRequest;
 use metadata::node::{ControllerNode, NodeEffect};
 use storage::sync::SyncJob;
@@ -90,12 +91,7 @@ impl Controller {
         due && !self.hosting.has_unclaimed()
     }
 
-    /// Whether the checkpoints must forget logs before the controller runs again.
-    pub(super) fn take_forgotten(&mut self) -> bool {
-        self.hosting.take_forgotten()
-    }
-
-    pub(super) fn run(&mut self, now: Now) -> Result<(), String> {
+    pub(super) fn run(&mut self, now: Now, dirs: &LogDirs) -> Result<(), String> {
         self.woken.take();
         self.on_timers(now)?;
         for submission in self.handle.drain() {
@@ -109,7 +105,7 @@ impl Controller {
             match effect {
                 NodeEffect::Publish { image, delta } => {
                     self.lifecycle.published(&image);
-                    self.hosting.publish(image, &delta, now);
+                    self.hosting.publish(image, &delta, now, |broker| dirs.write_checkpoints(broker));
                 }
                 NodeEffect::Reply { id, response } => self.on_reply(id, response, now),
                 NodeEffect::Sync(job) => {
