@@ -92,8 +92,8 @@ pub(crate) enum Outcome {
 pub enum Turn {
     /// So many bytes were copied; there may be more.
     Copied(usize),
-    /// Nothing can be done at the moment.
-    Waits,
+    /// Nothing can be done before this time, or before the bell rings.
+    Waits(Option<MonoTime>),
 }
 
 impl Moves {
@@ -177,26 +177,27 @@ impl ReplicaMove {
     /// Does a piece of it, on the calling thread: copies at most `max_bytes`, or goes on to the next phase.
     pub fn turn(self: &Arc<Self>, broker: &Broker, max_bytes: usize, now: Now) -> Turn {
         let mut copying = self.copying();
-        if self.outcome().is_some() || now.mono < copying.next {
-            return Turn::Waits;
+        if self.outcome().is_some() {
+            return Turn::Waits(None);
         }
-        match copying.phase {
-            Phase::Told | Phase::Swapping => return Turn::Waits,
-            Phase::Refused => {
-                copying.phase = Phase::Copying;
-                copying.next = now.mono.plus_ms(assignments::RETRY_MS);
-                return Turn::Waits;
-            }
-            Phase::Copying | Phase::Accepted => {}
+        if copying.phase == Phase::Refused {
+            copying.phase = Phase::Copying;
+            copying.next = now.mono.plus_ms(assignments::RETRY_MS);
         }
-        let Some(log) = copying.log.as_mut() else { return Turn::Waits };
+        if now.mono < copying.next {
+            return Turn::Waits(Some(copying.next));
+        }
+        if matches!(copying.phase, Phase::Told | Phase::Swapping) {
+            return Turn::Waits(None);
+        }
+        let Some(log) = copying.log.as_mut() else { return Turn::Waits(None) };
         let (bytes, left) = match self.copy(log, max_bytes, now) {
             Ok(copied) => copied,
             Err(error) => {
                 copying.log = None;
                 drop(copying);
                 self.fail(&error, broker);
-                return Turn::Waits;
+                return Turn::Waits(None);
             }
         };
         if left > REST_BYTES {

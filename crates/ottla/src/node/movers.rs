@@ -16,8 +16,6 @@ use super::threads::Parking;
 
 /// Copied of one replica before the next has its turn.
 const TURN_BYTES: usize = 1 << 20;
-/// How long a move that waits is left alone at most.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The running threads.
 pub struct MoverThreads {
@@ -82,18 +80,18 @@ impl Mover {
         while !self.stopping.load(Ordering::Acquire) {
             let mut moves = self.broker.moves().all();
             moves.retain(|moved| moved.replica().1.0 as usize % self.count == self.index);
-            let mut copied = 0;
+            let (mut copied, mut next) = (0, None);
             let turn_bytes = self.turn_bytes();
             for moved in &moves {
                 match moved.turn(&self.broker, turn_bytes, self.clock.now()) {
                     Turn::Copied(bytes) => copied += bytes,
-                    Turn::Waits => {}
+                    Turn::Waits(until) => next = next.into_iter().chain(until).min(),
                 }
             }
             match self.pause_after(copied) {
                 Some(pause) => self.parking.park(Some(pause)),
                 None if copied > 0 => {}
-                None => self.parking.park((!moves.is_empty()).then_some(LOOK_AGAIN)),
+                None => self.parking.park(next.map(|next| next.since(self.clock.now().mono))),
             }
         }
     }
