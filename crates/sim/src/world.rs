@@ -9,6 +9,8 @@
 
 mod crash;
 
+use std::path::Path;
+
 use base::time::Now;
 use storage::disk::memory::{Fault, MemoryDisk};
 
@@ -52,6 +54,7 @@ const ENDING_STEPS: u64 = 200_000;
 
 /// A disk that takes as much as anybody writes.
 const NO_FAULT: Fault = Fault::Full { left: usize::MAX };
+const EVERYWHERE: &str = "";
 
 /// Everything of a run.
 pub struct World {
@@ -60,8 +63,8 @@ pub struct World {
     random: Random,
     clock: Clock,
     disk: MemoryDisk,
-    /// How the disk was told to fail since the node's last start, if it was.
-    fault: Option<Fault>,
+    /// How the disk was told to fail since the node's last start, if it was, and below which directory.
+    fault: Option<(Fault, &'static str)>,
     /// No more of what goes wrong.
     ending: bool,
     node: Option<Node>,
@@ -294,7 +297,8 @@ impl World {
         // What is there is looked at without the fault.
         self.disk.plan(NO_FAULT);
         let (logs, topics, away) = (node.logs(), node.topics(), node.away());
-        self.disk.plan(self.fault.unwrap_or(NO_FAULT));
+        let (fault, below) = self.fault.unwrap_or((NO_FAULT, EVERYWHERE));
+        self.disk.plan_below(fault, Path::new(below));
         self.noted = true;
         self.network.accepting = true;
         self.note(Event::Started { logs, topics, away })

@@ -1,10 +1,11 @@
 //! What goes wrong in a run: ends of the node, failing disks, jumps of the wall clock, and the starts after them.
 
 use std::io;
+use std::path::Path;
 
 use storage::disk::memory::{Crash, Fault, Operation};
 
-use super::{NO_FAULT, World};
+use super::{EVERYWHERE, NO_FAULT, World};
 use crate::check::Violation;
 use crate::event::{Ending, Event};
 use crate::node::Node;
@@ -46,9 +47,11 @@ impl World {
             4 => Fault::Every { operation: Operation::Read, error: io::ErrorKind::Other },
             _ => Fault::Full { left: self.random.below(2000) as usize },
         };
-        self.transcript.line(format_args!("{fault:?}"));
-        self.disk.plan(fault);
-        self.fault = Some(fault);
+        // The directory without the metadata log may fail alone: then the node goes on.
+        let below = if self.plan.dirs == 2 && self.random.chance(1, 2) { "/data/1" } else { EVERYWHERE };
+        self.transcript.line(format_args!("{fault:?} below {below}/"));
+        self.disk.plan_below(fault, Path::new(below));
+        self.fault = Some((fault, below));
         self.counts.faults += 1;
         self.note(Event::DiskFails)
     }

@@ -84,7 +84,12 @@ impl MemoryDisk {
 
     /// Plans a fault; replaces one planned before.
     pub fn plan(&self, fault: Fault) {
-        self.state().faults.plan(fault);
+        self.plan_below(fault, Path::new(""));
+    }
+
+    /// Plans a fault that hits only what lies below `dir`, as if that were a disk of its own; replaces one planned before.
+    pub fn plan_below(&self, fault: Fault, dir: &Path) {
+        self.state().faults.plan(fault, dir);
     }
 
     /// How many operations were asked for since the disk was made or last crashed.
@@ -129,20 +134,21 @@ impl MemoryDisk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, operation: Operation) -> io::Result<MutexGuard<'_, State>> {
+    fn begin(&self, operation: Operation, path: &Path) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        state.faults.begin(operation)?;
+        state.faults.begin(operation, path)?;
         Ok(state)
     }
 }
 
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let mut state = self.begin(Operation::Open)?;
+        let mut state = self.begin(Operation::Open, path)?;
         let wall = state.wall;
         let inode = state.tree.open(path, mode, wall)?;
         Ok(Arc::new(MemoryFile {
             disk: self.clone(),
+            path: path.to_owned(),
             inode,
             incarnation: state.incarnation,
             writable: mode != OpenMode::Read,
@@ -150,31 +156,31 @@ impl Disk for MemoryDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.begin(Operation::Rename)?.tree.rename(from, to)
+        self.begin(Operation::Rename, from)?.tree.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.begin(Operation::Remove)?.tree.remove(path, false)
+        self.begin(Operation::Remove, path)?.tree.remove(path, false)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.begin(Operation::Remove)?.tree.remove(path, true)
+        self.begin(Operation::Remove, path)?.tree.remove(path, true)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.begin(Operation::List)?.tree.list(dir)
+        self.begin(Operation::List, dir)?.tree.list(dir)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.begin(Operation::Metadata)?.tree.metadata(path)
+        self.begin(Operation::Metadata, path)?.tree.metadata(path)
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.begin(Operation::CreateDir)?.tree.create_dir_all(dir)
+        self.begin(Operation::CreateDir, dir)?.tree.create_dir_all(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.begin(Operation::SyncDir)?.tree.sync_dir(dir)
+        self.begin(Operation::SyncDir, dir)?.tree.sync_dir(dir)
     }
 
     fn incarnation(&self, _dir: &Path) -> io::Result<Option<String>> {
@@ -210,6 +216,8 @@ impl Drop for MemoryLock {
 
 struct MemoryFile {
     disk: MemoryDisk,
+    /// Its name when it was opened.
+    path: PathBuf,
     inode: InodeId,
     incarnation: u64,
     writable: bool,
@@ -217,7 +225,7 @@ struct MemoryFile {
 
 impl MemoryFile {
     fn begin(&self, operation: Operation) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.disk.begin(operation)?;
+        let state = self.disk.begin(operation, &self.path)?;
         if state.incarnation != self.incarnation {
             return Err(io::Error::other("the handle is from before the crash"));
         }
@@ -256,7 +264,7 @@ impl File for MemoryFile {
         };
         let wall = state.wall;
         let growth = state.tree.bytes_beyond(self.inode, position, bytes.len());
-        let room = state.faults.room(growth);
+        let room = state.faults.room(growth, &self.path);
         let kept = bytes.len() - room.missing;
         state.tree.write(self.inode, &bytes[..kept], position, wall);
         if room.missing > 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }

@@ -1,6 +1,7 @@
 //! Which operations of a memory disk fail.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// The kinds of operations, for faults that hit only some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Fault {
 pub(super) struct Faults {
     count: u64,
     planned: Option<Fault>,
+    /// Only what lies below is hit.
+    below: PathBuf,
 }
 
 /// How much of a write fits.
@@ -73,18 +76,20 @@ pub(super) struct Room {
 }
 
 impl Faults {
-    pub(super) fn plan(&mut self, fault: Fault) {
+    pub(super) fn plan(&mut self, fault: Fault, below: &Path) {
         self.planned = Some(fault);
+        self.below = below.to_owned();
     }
 
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn begin(&mut self, operation: Operation) -> io::Result<()> {
+    pub(super) fn begin(&mut self, operation: Operation, path: &Path) -> io::Result<()> {
         let number = self.count;
         self.count += 1;
         match self.planned {
+            _ if !path.starts_with(&self.below) => Ok(()),
             Some(Fault::Once { at, error }) if number == at => Err(error.into()),
             Some(Fault::From { at, error }) if number >= at => Err(error.into()),
             Some(Fault::Every { operation: hit, error }) if operation == hit => Err(error.into()),
@@ -99,9 +104,9 @@ impl Faults {
     }
 
     /// Takes `growth` bytes from what is left.
-    pub(super) fn room(&mut self, growth: usize) -> Room {
+    pub(super) fn room(&mut self, growth: usize, path: &Path) -> Room {
         match &mut self.planned {
-            Some(Fault::Full { left }) => {
+            Some(Fault::Full { left }) if path.starts_with(&self.below) => {
                 let missing = growth.saturating_sub(*left);
                 *left -= growth - missing;
                 Room { missing }
