@@ -3,10 +3,13 @@
 //! `--name value` and `--name=value` are the same; a unique prefix of a name will do; a flag's value may begin with `-`.
 //! What is wrong is said in the words of Kafka's parsers.
 
+pub(crate) mod commands;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::failure::{Failure, Result, usage};
+use commands::{Command, Commands};
 
 /// What follows a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,8 @@ pub(crate) struct Flags {
     pub(crate) flags: &'static [Flag],
     /// Whether a call without arguments asks for help.
     pub(crate) needs_arguments: bool,
-    /// Words before the flags, such as `format`; the first must be one of these.
-    pub(crate) commands: &'static [(&'static str, &'static str)],
+    /// If there are any, the first argument must be one, and its flags follow.
+    pub(crate) commands: &'static [Command],
 }
 
 /// A flag without value.
@@ -101,6 +104,11 @@ impl Flags {
         Self { flags, needs_arguments: true, commands: &[] }
     }
 
+    /// Flags of a tool that has them by command.
+    pub(crate) const fn by_command(commands: &'static [Command]) -> Self {
+        Self { flags: &[], needs_arguments: false, commands }
+    }
+
     fn all(&self) -> impl Iterator<Item = &Flag> {
         self.flags.iter().chain(COMMON)
     }
@@ -135,16 +143,16 @@ impl Flags {
         }
     }
 
-    /// Reads the arguments.
+    /// Reads the arguments of a tool.
     ///
     /// # Errors
     /// Unknown or ambiguous flags, missing values.
-    pub(crate) fn parse(&self, arguments: &[String]) -> Result<Arguments> {
+    pub(crate) fn parse(&self, tool: &'static str, arguments: &[String]) -> Result<Arguments> {
+        if !self.commands.is_empty() {
+            return Commands { tool, all: self.commands }.parse(arguments);
+        }
         let mut parsed = Arguments { line: arguments.join(" "), ..Arguments::default() };
         let mut rest = arguments.iter().peekable();
-        if !self.commands.is_empty() && rest.peek().is_some_and(|first| !first.starts_with('-')) {
-            parsed.command = rest.next().cloned();
-        }
         while let Some(argument) = rest.next() {
             // Kafka's tools pass over words that belong to no flag.
             let Some((flag, value)) = self.flag(argument)? else { continue };
@@ -183,34 +191,43 @@ impl Flags {
         }
     }
 
+    /// What a tool with commands prints when it is asked for help: to standard output, as data. Other tools take that for
+    /// a mistake.
+    pub(crate) fn command_help(
+        &self,
+        tool: &'static str,
+        arguments: &Arguments,
+        about: &str,
+    ) -> Option<String> {
+        let asked = !self.commands.is_empty() && arguments.has("help");
+        asked.then(|| Commands { tool, all: self.commands }.help(arguments, about))
+    }
+
     /// The flags in two columns.
     pub(crate) fn help(&self) -> String {
         let mut rows: Vec<(String, String)> = self.all().map(row).collect();
         rows.sort();
-        let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0).clamp(24, 40) + 2;
-        let mut help = String::new();
-        if !self.commands.is_empty() {
-            help.push_str("Commands\n--------\n");
-            for (name, about) in self.commands {
-                help.push_str(&format!("{name:<width$}{about}\n"));
-            }
-            help.push('\n');
-        }
-        help.push_str(&format!("{:<width$}Description\n{:<width$}-----------\n", "Option", "------"));
-        for (left, right) in rows {
-            let mut right = wrap(&right, 100 - width).into_iter();
-            let first = right.next().unwrap_or_default();
-            if left.len() + 2 > width {
-                help.push_str(&format!("{left}\n{:<width$}{first}\n", ""));
-            } else {
-                help.push_str(&format!("{left:<width$}{first}\n"));
-            }
-            for line in right {
-                help.push_str(&format!("{:<width$}{line}\n", ""));
-            }
-        }
-        help
+        columns(rows)
     }
+}
+
+/// Two columns with a head.
+fn columns(rows: Vec<(String, String)>) -> String {
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0).clamp(24, 40) + 2;
+    let mut help = format!("{:<width$}Description\n{:<width$}-----------\n", "Option", "------");
+    for (left, right) in rows {
+        let mut right = wrap(&right, 100 - width).into_iter();
+        let first = right.next().unwrap_or_default();
+        if left.len() + 2 > width {
+            help.push_str(&format!("{left}\n{:<width$}{first}\n", ""));
+        } else {
+            help.push_str(&format!("{left:<width$}{first}\n"));
+        }
+        for line in right {
+            help.push_str(&format!("{:<width$}{line}\n", ""));
+        }
+    }
+    help
 }
 
 fn row(flag: &Flag) -> (String, String) {
@@ -242,6 +259,12 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 impl Arguments {
+    /// The same with one more flag.
+    fn with(mut self, name: &'static str, value: Option<String>) -> Self {
+        self.values.entry(name).or_default().push(value);
+        self
+    }
+
     /// Whether the flag is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
@@ -299,7 +322,7 @@ mod tests {
     fn parse(line: &str) -> Result<Arguments> {
         let arguments: Vec<String> =
             line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        FLAGS.parse(&arguments)
+        FLAGS.parse("kafka-test", &arguments)
     }
 
     #[test]

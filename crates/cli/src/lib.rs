@@ -58,7 +58,11 @@ pub fn run_on(name: &str, arguments: &[String], console: &mut Console) -> u8 {
 }
 
 fn run_tool(tool: &Tool, arguments: &[String], console: &mut Console) -> u8 {
-    let outcome = tool.flags.parse(arguments).and_then(|parsed| {
+    let outcome = tool.flags.parse(tool.name, arguments).and_then(|parsed| {
+        if let Some(help) = tool.flags.command_help(tool.name, &parsed, tool.about) {
+            console.data(help.as_bytes());
+            return Ok(());
+        }
         if arguments.is_empty() && tool.flags.needs_arguments || parsed.has("help") {
             return Err(Failure::Usage(tool.about.to_owned()));
         }

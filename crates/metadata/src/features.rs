@@ -32,15 +32,70 @@ pub const SUPPORTED: &[Feature] = &[
     Feature { name: METADATA_VERSION, min: level::MINIMUM, max: level::LATEST },
 ];
 
-/// The features of Kafka 4.3.0 besides `metadata.version` and `kraft.version`, with the levels that it knows; sorted by
-/// name.
-pub const ALL: &[Feature] = &[
-    Feature { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1 },
-    Feature { name: "group.version", min: 0, max: 1 },
-    Feature { name: "share.version", min: 0, max: 1 },
-    Feature { name: "streams.version", min: 0, max: 1 },
-    Feature { name: "transaction.version", min: 0, max: 2 },
+/// A feature of Kafka 4.3.0. Every one has level 0 as well: without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureDefinition {
+    /// Its name.
+    pub name: &'static str,
+    /// Its levels above 0, from 1 on without a gap.
+    pub levels: &'static [Level],
+}
+
+/// A level of a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The level.
+    pub level: i16,
+    /// The level of `metadata.version` from which on a new cluster has it (or a higher one), if nothing else is asked for.
+    pub since: i16,
+    /// What it needs: a feature, and the lowest level of that.
+    pub needs: &'static [(&'static str, i16)],
+}
+
+/// A level that needs nothing.
+const fn level(level: i16, since: i16) -> Level {
+    Level { level, since, needs: &[] }
+}
+
+/// The features of Kafka 4.3.0 besides `metadata.version`, in Kafka's order.
+pub const ALL: &[FeatureDefinition] = &[
+    FeatureDefinition { name: KRAFT_VERSION, levels: &[level(1, 21)] },
+    FeatureDefinition { name: "transaction.version", levels: &[level(1, 24), level(2, 24)] },
+    FeatureDefinition { name: "group.version", levels: &[level(1, 22)] },
+    FeatureDefinition {
+        name: ELIGIBLE_LEADER_REPLICAS,
+        levels: &[Level {
+            level: 1,
+            since: level::ELIGIBLE_LEADER_REPLICAS_BY_DEFAULT,
+            needs: &[(METADATA_VERSION, level::ELIGIBLE_LEADER_REPLICAS)],
+        }],
+    },
+    FeatureDefinition { name: "share.version", levels: &[level(1, 28)] },
+    FeatureDefinition { name: "streams.version", levels: &[level(1, 29)] },
 ];
+
+impl FeatureDefinition {
+    /// The one with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|feature| feature.name == name)
+    }
+
+    /// Whether there is this level, or it is 0.
+    pub fn has(&self, level: i16) -> bool {
+        level == 0 || self.levels.iter().any(|defined| defined.level == level)
+    }
+
+    /// What a level needs.
+    pub fn needs(&self, level: i16) -> &'static [(&'static str, i16)] {
+        self.levels.iter().find(|defined| defined.level == level).map_or(&[], |defined| defined.needs)
+    }
+
+    /// The level that a new cluster has at this level of `metadata.version`.
+    pub fn default_level(&self, metadata_version: i16) -> i16 {
+        let begun = self.levels.iter().filter(|defined| defined.since <= metadata_version);
+        begun.map(|defined| defined.level).max().unwrap_or(0)
+    }
+}
 
 /// The levels of `metadata.version`: number and name. A release is named by a prefix of its last level's name.
 pub const METADATA_VERSIONS: &[(i16, &str)] = &[
@@ -70,6 +125,9 @@ pub const METADATA_VERSIONS: &[(i16, &str)] = &[
     (30, "4.3-IV0"),
 ];
 
+/// Levels that Kafka 4.3.0 knows by name, and sets up for no cluster: they may still change.
+pub const UNSTABLE_METADATA_VERSIONS: &[(i16, &str)] = &[(31, "4.4-IV0")];
+
 /// What a broker registers with: [`SUPPORTED`], and what is [`unbuilt`] in its cluster. The level that the cluster has is no
 /// promise to raise it, and without it a directory of Apache Kafka could not be opened in place.
 pub fn registered(unbuilt: &[Feature]) -> Vec<broker_registration_request::Feature> {
@@ -89,7 +147,7 @@ pub fn unbuilt(image: &Image) -> Vec<Feature> {
         .filter(|feature| !is_supported(feature.name))
         .filter_map(|feature| {
             let level = image.feature(feature.name);
-            (1..=feature.max).contains(&level).then_some(Feature { max: level, ..*feature })
+            (level > 0 && feature.has(level)).then_some(Feature { name: feature.name, min: 0, max: level })
         })
         .collect()
 }
@@ -105,18 +163,14 @@ pub fn metadata_version_name(level: i16) -> Option<&'static str> {
     METADATA_VERSIONS.iter().find(|(number, _)| *number == level).map(|(_, name)| *name)
 }
 
-/// The level that a release (`4.3`, `4.3.0`) or a level's own name (`4.3-IV0`) stands for.
+/// The level that a release (`4.3`, `4.3.0`) or a level's own name (`4.3-IV0`) stands for. What follows the second number of
+/// a release counts for nothing.
 pub fn metadata_version_by_name(text: &str) -> Option<i16> {
     if let Some((level, _)) = METADATA_VERSIONS.iter().find(|(_, name)| *name == text) {
         return Some(*level);
     }
     let mut parts = text.split('.');
-    let (major, minor) = (parts.next()?, parts.next()?);
-    let patch_is_number = parts.next().is_none_or(|patch| patch.parse::<u32>().is_ok());
-    if !patch_is_number || parts.next().is_some() {
-        return None;
-    }
-    let release = format!("{major}.{minor}-");
+    let release = format!("{}.{}-", parts.next()?, parts.next()?);
     METADATA_VERSIONS.iter().rev().find(|(_, name)| name.starts_with(&release)).map(|(level, _)| *level)
 }
 
@@ -137,7 +191,10 @@ mod tests {
         check("4.4", None);
         check("3.2", None);
         check("4", None);
-        check("4.3.x", None);
+        check("4.3.x", Some(30));
+        check("4.3.0.1", Some(30));
+        check("4.4-IV0", None);
+        check("4.3-IV", None);
         check("", None);
     }
 
@@ -146,5 +203,9 @@ mod tests {
         let levels: Vec<_> = METADATA_VERSIONS.iter().map(|(level, _)| *level).collect();
         assert_eq!(levels, (level::MINIMUM..=level::LATEST).collect::<Vec<_>>());
         assert_eq!(metadata_version_name(level::LATEST), Some("4.3-IV0"));
+        for feature in ALL {
+            let levels: Vec<_> = feature.levels.iter().map(|defined| defined.level).collect();
+            assert_eq!(levels, (1..=levels.len() as i16).collect::<Vec<_>>(), "{}", feature.name);
+        }
     }
 }

@@ -77,52 +77,63 @@ struct Target<'a> {
 }
 
 impl Format {
-    /// Formats the directories that are not formatted; gives the lines to print.
+    /// Formats the directories that are not formatted; `tell` gets the lines to print. A directory that cannot be read is
+    /// left alone.
     ///
     /// # Errors
     /// A sentence for the user, in Kafka's words where Kafka has some; or the disk failed.
-    pub fn run(&self, disk: &dyn Disk, now: WallTime, random: &mut dyn Random) -> Result<Vec<String>, Error> {
+    pub fn run(
+        &self,
+        disk: &dyn Disk,
+        now: WallTime,
+        random: &mut dyn Random,
+        tell: &mut dyn FnMut(String),
+    ) -> Result<(), Error> {
         let levels = effective_levels(&self.features, self.release_version.as_deref(), &self.voters)?;
-        let empty = self.unformatted(disk)?;
+        let empty = self.unformatted(disk, tell)?;
         if empty.is_empty() {
-            return Ok(vec!["All of the log directories are already formatted.".to_owned()]);
+            tell("All of the log directories are already formatted.".to_owned());
+            return Ok(());
         }
         let records = levels.records();
-        let mut lines = vec![format!("Bootstrap metadata: {}", describe(&records, levels.metadata_version))];
+        tell(format!("Bootstrap metadata: {}", describe(&records, levels.metadata_version)));
         let version = metadata_version_name(levels.metadata_version).unwrap_or("?");
         for path in empty {
             let target = self.target(path, random);
-            lines.push(format!(
-                "Formatting {} {} with {METADATA_VERSION} {version}.",
-                target.kind,
-                path.display()
-            ));
+            tell(format!("Formatting {} {} with {METADATA_VERSION} {version}.", target.kind, path.display()));
             write_files(disk, &target, &records, levels.kraft_version, now)?;
             let meta = MetaProperties::new(self.cluster_id.clone(), self.node_id, target.directory_id);
             meta.write(disk, path)?;
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// The directories without `meta.properties`. The others must be this node's.
-    fn unformatted(&self, disk: &dyn Disk) -> Result<Vec<&Path>, Error> {
+    fn unformatted(&self, disk: &dyn Disk, tell: &mut dyn FnMut(String)) -> Result<Vec<&Path>, Error> {
         let mut empty = Vec::new();
-        let mut formatted = None;
+        let mut formatted: Vec<(&Path, Option<DirectoryId>)> = Vec::new();
         for path in &self.directories {
-            match MetaProperties::read(disk, path)? {
-                None => empty.push(path.as_path()),
-                Some(meta) => {
+            match MetaProperties::read(disk, path) {
+                Ok(None) => empty.push(path.as_path()),
+                Ok(Some(meta)) => {
                     self.check_owner(path, &meta)?;
-                    formatted.get_or_insert(path);
+                    check_directory_id(path, meta.directory_id, &formatted)?;
+                    formatted.push((path, meta.directory_id));
+                }
+                Err(_) => {
+                    tell(format!("I/O error trying to read log directory {}. Ignoring...", path.display()))
                 }
             }
         }
-        match formatted {
-            Some(path) if !self.ignore_formatted => Err(Error::Refused(format!(
+        match formatted.first() {
+            Some((path, _)) if !self.ignore_formatted => Err(Error::Refused(format!(
                 "Log directory {} is already formatted. Use --ignore-formatted to ignore this directory and format the \
                  others.",
                 path.display()
             ))),
+            None if empty.is_empty() => {
+                Err(Error::Refused("No available log directories to format.".to_owned()))
+            }
             _ => Ok(empty),
         }
     }
@@ -169,6 +180,26 @@ impl Format {
             target.voters = Some(voters);
         }
         target
+    }
+}
+
+/// An id belongs to one directory, and is none of those that mean something else.
+fn check_directory_id(
+    path: &Path,
+    id: Option<DirectoryId>,
+    others: &[(&Path, Option<DirectoryId>)],
+) -> Result<(), Error> {
+    let Some(id) = id else { return Ok(()) };
+    let shown = path.display();
+    if id.0.is_reserved() {
+        return Err(Error::Refused(format!("Invalid reserved directory ID {id} found in {shown}")));
+    }
+    match others.iter().find(|(_, other)| *other == Some(id)) {
+        Some((other, _)) => Err(Error::Refused(format!(
+            "Duplicate directory ID Optional[{id}] found. It was the ID of {}, but also of {shown}",
+            other.display()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -68,21 +68,34 @@ impl MetaProperties {
         let get = |key: &str| properties.get(key).filter(|value| !value.is_empty());
         let version = match get("version") {
             None => return Err("no version".into()),
-            Some(version) => version.parse::<i32>().ok().filter(|version| [0, 1].contains(version)),
-        }
-        .ok_or("unknown version")?;
+            Some(version) => version
+                .parse::<i32>()
+                .ok()
+                .filter(|version| [0, 1].contains(version))
+                .ok_or_else(|| format!("Unknown meta.properties version number {version}"))?,
+        };
         let node_key = if version == 0 { "broker.id" } else { "node.id" };
         let node_id = match get(node_key) {
             None => None,
-            Some(id) => Some(NodeId(id.parse().map_err(|_| format!("{node_key}={id} is not a number"))?)),
+            Some(id) => {
+                let number =
+                    id.parse().map_err(|_| format!("Unable to read {node_key} as a base-10 number."));
+                Some(NodeId(number?))
+            }
         };
         let directory_id = match get("directory.id") {
             None => None,
-            Some(id) => Some(DirectoryId(id.parse().map_err(|_| format!("directory.id={id} is not an id"))?)),
+            Some(id) => {
+                let id = id.parse().map_err(|_| format!("Unable to read directory.id as a Uuid: {id}"));
+                Some(DirectoryId(id?))
+            }
         };
         let cluster_id = get("cluster.id").cloned();
-        if version == 1 && (cluster_id.is_none() || node_id.is_none()) {
-            return Err("no cluster.id or no node.id".into());
+        if version == 1 && node_id.is_none() {
+            return Err("Failed to find node.id".into());
+        }
+        if version == 1 && cluster_id.is_none() {
+            return Err("cluster.id was not found.".into());
         }
         Ok(Self { version, cluster_id, node_id, directory_id })
     }

@@ -97,7 +97,7 @@ pub fn main(arguments: &[String]) -> u8 {
 }
 
 fn read_arguments(arguments: &[String]) -> Result<(Options, bool)> {
-    let parsed: Arguments = FLAGS.parse(arguments)?;
+    let parsed: Arguments = FLAGS.parse("demo meters", arguments)?;
     if parsed.has("help") {
         return usage("Smart meters produce readings; houses that draw more than 2 kW get an SMS.");
     }

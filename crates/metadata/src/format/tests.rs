@@ -45,7 +45,11 @@ fn voters(ids: &[i32], directory: DirectoryId) -> InitialVoters {
 }
 
 fn run(disk: &MemoryDisk, format: &Format) -> Result<Vec<String>, String> {
-    format.run(disk, NOW, &mut Counting::default()).map_err(|error| error.to_string())
+    let mut lines = Vec::new();
+    // A second run draws other ids than the first.
+    let mut random = Counting(if format.ignore_formatted { 1000 } else { 0 });
+    let ran = format.run(disk, NOW, &mut random, &mut |line| lines.push(line));
+    ran.map(|()| lines).map_err(|error| error.to_string())
 }
 
 fn voters_on_disk(disk: &MemoryDisk, dir: &str) -> Option<VoterSet> {
@@ -122,6 +126,35 @@ fn formatted_directories_are_left_alone() {
 }
 
 #[test]
+fn directories_that_cannot_be_this_nodes_are_named() {
+    let check = |files: &[(&str, &str)], expect: Result<&[&str], &str>| {
+        let disk = MemoryDisk::new();
+        for (dir, content) in files {
+            disk.create_dir_all(Path::new(dir)).expect("a directory");
+            disk.set_content(&Path::new(dir).join("meta.properties"), content.as_bytes());
+        }
+        let again = Format { ignore_formatted: true, ..format(&["/a", "/b"], InitialVoters::Unknown) };
+        let expect = expect.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        assert_eq!(run(&disk, &again), expect.map_err(str::to_owned), "{files:?}");
+    };
+    let meta = |id: &str| format!("version=1\ncluster.id={CLUSTER_ID}\nnode.id=1\ndirectory.id={id}\n");
+    let (mine, reserved) = (meta("Xh0WCzZ7QaqFPLh3yl_v2g"), meta("AAAAAAAAAAAAAAAAAAAAAQ"));
+    let ignored = |dir: &str| format!("I/O error trying to read log directory {dir}. Ignoring...");
+    check(
+        &[("/a", &mine), ("/b", &mine)],
+        Err(
+            "Duplicate directory ID Optional[Xh0WCzZ7QaqFPLh3yl_v2g] found. It was the ID of /a, but also of /b",
+        ),
+    );
+    check(&[("/b", &reserved)], Err("Invalid reserved directory ID AAAAAAAAAAAAAAAAAAAAAQ found in /b"));
+    check(
+        &[("/a", &mine), ("/b", "version=2\n")],
+        Ok(&[&ignored("/b"), "All of the log directories are already formatted."]),
+    );
+    check(&[("/a", "version=2\n"), ("/b", "version=2\n")], Err("No available log directories to format."));
+}
+
+#[test]
 fn eligible_leader_replicas_come_with_their_release() {
     let check = |features: &[(&str, i16)], release: &str, expect: i16| {
         let features = features.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect();
@@ -159,6 +192,14 @@ fn levels_are_checked_in_kafkas_words() {
     check(&[("metadata.version", 25)], None, standalone(), Ok(25));
     check(&[("share.version", 0), ("kraft.version", 1)], None, standalone(), Ok(30));
     check(&[("kraft.version", 0)], None, InitialVoters::Configured, Ok(30));
+    check(
+        &[("metadata.version", 31)],
+        None,
+        standalone(),
+        Err("metadata.version 4.4-IV0 is not yet stable."),
+    );
+    check(&[("metadata.version", 32)], None, standalone(), Err("Valid feature levels are from 7 to 31."));
+    check(&[("kraft.version", 2)], None, standalone(), Err("No feature:kraft.version with feature level 2"));
     check(
         &[],
         Some("9.9"),
