@@ -23,6 +23,7 @@ fn main() {
     write("records.rs", Ok(records.emit_messages()));
     write("metadata_record.rs", Ok(records.emit_records("metadata", "MetadataRecord")));
     write("remote_log_record.rs", Ok(records.emit_records("remote_log", "RemoteLogRecord")));
+    write("coordinator_record.rs", Ok(records.emit_coordinator_records()));
     let each = messages.emit_each("each_message", "messages") + &records.emit_each("each_record", "records");
     write("each.rs", Ok(each));
 }

@@ -46,6 +46,9 @@ mkdir "$here/metadata-0"
 cp "$data/bootstrap.checkpoint" "$here/metadata-0/"
 head -c 6000 "$data/__cluster_metadata-0/00000000000000000000.log" >"$here/metadata-0/00000000000000000000.log"
 
+# Records of every type, of our own making.
+(cd "$here/../.." && cargo test -q -p cli --test it -- --ignored records_of_every_type_are_written)
+
 # One line per case: the arguments; its output stands in the file of the same number.
 cat >"$here/cases.txt" <<'CASES'
 --files codecs-0/00000000000000000000.log
@@ -64,6 +67,14 @@ cat >"$here/cases.txt" <<'CASES'
 --files cases.txt
 --deep-iteration --files compacted-0/00000000000000000000.log
 --files compacted-0/00000000000000000040.snapshot
+--offsets-decoder --files coordinators-0/00000000000000000000.log
+--transaction-log-decoder --skip-record-metadata --files coordinators-0/00000000000000000001.log
+--share-group-state-decoder --skip-record-metadata --files coordinators-0/00000000000000000002.log
+--remote-log-metadata-decoder --skip-record-metadata --files coordinators-0/00000000000000000003.log
+--value-decoder-class org.apache.kafka.tools.api.IntegerDecoder --files transactions-0/00000000000000000000.log
+--key-decoder-class org.apache.kafka.tools.api.IntegerDecoder --value-decoder-class org.apache.kafka.tools.api.LongDecoder --files transactions-0/00000000000000000000.log
+--files transactions-0/00000000000000000000.txnindex,transactions-0/00000000000000000000.index
+--offsets-decoder --transaction-log-decoder --files codecs-0/00000000000000000000.log
 CASES
 cd "$here"
 number=0

@@ -71,6 +71,11 @@ impl Definitions {
         emit_api::emit_records(&self.messages, family, name)
     }
 
+    /// A table `ALL` of the records with keys, by log and type.
+    pub fn emit_coordinator_records(&self) -> String {
+        emit_api::emit_coordinator_records(&self.messages)
+    }
+
     /// A macro `name!(visit)` that calls `visit!(path)` with the path of every message, these being in `module`.
     pub fn emit_each(&self, name: &str, module: &str) -> String {
         let mut source = format!(

@@ -7,7 +7,7 @@
 //! they are not the default, all others always. Names are Kafka's with a small first letter; bytes are base64, ids as
 //! Kafka prints them, error codes numbers. Unknown tagged fields have no JSON form and are lost.
 
-pub(crate) mod base64;
+pub mod base64;
 mod read;
 mod write;
 

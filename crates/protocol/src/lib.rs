@@ -14,6 +14,7 @@
 
 pub mod api;
 mod codec;
+pub mod coordinator_record;
 pub mod downgrade;
 mod generated;
 #[cfg(any(test, feature = "json"))]

@@ -13,7 +13,7 @@ use base::ids::Offset;
 
 use super::Tool;
 use crate::console::Console;
-use crate::failure::{Failure, Result, failed, usage};
+use crate::failure::{Failure, Result, failed};
 use crate::flags::{Arguments, Flag, Flags, Takes, required, switch, value};
 use decode::Decoder;
 use segment::Depth;
@@ -35,105 +35,78 @@ pub(crate) const TOOL: Tool = Tool {
         value("max-bytes", "Integer: bytes", "Read only so many bytes of batches. (default: 2147483647)"),
         switch("skip-record-metadata", "Print only keys and values of records, and no control records."),
         switch("cluster-metadata-decoder", "Values are records of the metadata log: print them as JSON."),
-        switch("offsets-decoder", "Records are those of __consumer_offsets. Not built yet."),
-        switch("transaction-log-decoder", "Records are those of __transaction_state. Not built yet."),
-        switch("share-group-state-decoder", "Records are those of __share_group_state. Not built yet."),
-        switch("remote-log-metadata-decoder", "Values are remote log metadata. Not built yet."),
+        switch("offsets-decoder", "Records are those of __consumer_offsets: print them as JSON."),
+        switch("transaction-log-decoder", "Records are those of __transaction_state: print them as JSON."),
+        switch("share-group-state-decoder", "Records are those of __share_group_state: print them as JSON."),
+        switch("remote-log-metadata-decoder", "Values are records of __remote_log_metadata."),
         Flag {
             takes: Takes::Optional("String: class"),
-            ..switch("key-decoder-class", "How keys become text; only the StringDecoder.")
+            ..switch(
+                "key-decoder-class",
+                "How keys become text: org.apache.kafka.tools.api.StringDecoder (the default), IntegerDecoder, LongDecoder \
+                 or DefaultDecoder.",
+            )
         },
         Flag {
             takes: Takes::Optional("String: class"),
-            ..switch("value-decoder-class", "How values become text; only the StringDecoder.")
+            ..switch("value-decoder-class", "How values become text: as for keys.")
         },
     ]),
     run,
 };
 
-/// What the flags ask for.
-struct Work {
-    depth: Depth,
-    verify_only: bool,
-    sanity_only: bool,
-    max_batch_size: u64,
-    max_bytes: u64,
-}
-
 fn run(arguments: &Arguments, console: &mut Console) -> Result<()> {
-    let work = work(arguments)?;
     let mut report = Report::default();
     for file in arguments.get("files").unwrap_or_default().split(',').map(str::trim) {
         console.line(format_args!("Dumping {file}"));
-        dump(file, &work, &mut report, console)?;
+        dump(file, arguments, &mut report, console)?;
     }
     report.iter().for_each(|line| console.error(format_args!("{line}")));
     Ok(())
 }
 
-fn work(arguments: &Arguments) -> Result<Work> {
-    for decoder in [
-        "offsets-decoder",
-        "transaction-log-decoder",
-        "share-group-state-decoder",
-        "remote-log-metadata-decoder",
-    ] {
-        if arguments.has(decoder) {
-            return failed(format!("--{decoder} is not built yet."));
-        }
-    }
-    for class in ["key-decoder-class", "value-decoder-class"] {
-        if let Some(class) = arguments.get(class).filter(|class| !class.ends_with("StringDecoder")) {
-            return failed(format!("The decoder {class} is not supported; there is only the StringDecoder."));
-        }
-    }
-    let metadata = arguments.has("cluster-metadata-decoder");
-    let classes = arguments.has("key-decoder-class") || arguments.has("value-decoder-class");
-    if metadata && classes {
-        return usage("Option \"[cluster-metadata-decoder]\" can't be used with another decoder");
-    }
-    let print = arguments.has("print-data-log") || metadata || classes;
-    let deep = print || arguments.has("deep-iteration");
-    let contents = match (print, metadata) {
-        (false, _) => None,
-        (true, true) => Some(Decoder::ClusterMetadata),
-        (true, false) => Some(Decoder::Text),
-    };
-    Ok(Work {
-        depth: Depth { deep, contents, skip_metadata: arguments.has("skip-record-metadata") },
-        verify_only: arguments.has("verify-index-only"),
-        sanity_only: arguments.has("index-sanity-check"),
-        max_batch_size: arguments.parsed("max-message-size")?.unwrap_or(5 * 1024 * 1024),
-        max_bytes: arguments.parsed("max-bytes")?.unwrap_or(i32::MAX as u64),
-    })
-}
-
-fn dump(file: &str, work: &Work, report: &mut Report, console: &mut Console) -> Result<()> {
+fn dump(file: &str, arguments: &Arguments, report: &mut Report, console: &mut Console) -> Result<()> {
     let path = Path::new(file);
+    let (verify_only, sanity_only) =
+        (arguments.has("verify-index-only"), arguments.has("index-sanity-check"));
     match path.extension().and_then(|suffix| suffix.to_str()) {
         Some("log") => {
+            let (depth, max_bytes) = (depth(arguments)?, max_bytes(arguments)?);
             console.line(format_args!("Log starting offset: {}", base_offset(path)?));
-            segment::dump(path, &work.depth, work.max_bytes, report, console)
+            segment::dump(path, &depth, max_bytes, report, console)
         }
         Some("checkpoint") if is_snapshot(path) => {
+            let (depth, max_bytes) = (depth(arguments)?, max_bytes(arguments)?);
             console.line(format_args!("{}", snapshot_head(path)));
-            segment::dump(path, &work.depth, work.max_bytes, report, console)
+            segment::dump(path, &depth, max_bytes, report, console)
         }
         Some("index") => {
-            let check = (work.verify_only, work.sanity_only, work.max_batch_size);
+            let max_batch_size = arguments.parsed("max-message-size")?.unwrap_or(5 * 1024 * 1024);
+            let check = (verify_only, sanity_only, max_batch_size);
             index::dump_offsets(path, base_offset(path)?, check, report, console)
         }
         Some("timeindex") => {
-            let check = (work.verify_only, work.sanity_only);
+            let check = (verify_only, sanity_only);
             index::dump_times(path, base_offset(path)?, check, report, console)
         }
-        Some("txnindex") => index::dump_transactions(path, work.sanity_only, console),
+        Some("txnindex") => index::dump_transactions(path, console),
         Some("snapshot") => snapshot::dump(path, console),
         _ => {
             console.error(format_args!("Ignoring unknown file {file}"));
             Ok(())
         }
     }
+}
+
+/// How deep the flags ask to look into batches.
+fn depth(arguments: &Arguments) -> Result<Depth> {
+    let contents = Decoder::of(arguments)?;
+    let deep = contents.is_some() || arguments.has("deep-iteration");
+    Ok(Depth { deep, contents, skip_metadata: arguments.has("skip-record-metadata") })
+}
+
+fn max_bytes(arguments: &Arguments) -> Result<u64> {
+    Ok(arguments.parsed("max-bytes")?.unwrap_or(i32::MAX as u64))
 }
 
 /// The offset that a file's name says.

@@ -95,3 +95,24 @@ pub(crate) fn emit_records(messages: &[Message], family: &str, name: &str) -> St
          /// Its definition: name, versions and fields.\n    pub fn schema(&self) -> &'static Schema {{\n        match self {{\n{visit}        }}\n    }}\n}}\n\n{from}"
     )
 }
+
+/// A table of the records with keys, by log and type.
+pub(crate) fn emit_coordinator_records(messages: &[Message]) -> String {
+    let mut keys: Vec<&Message> = messages.iter().filter(|message| message.kind == Kind::Key).collect();
+    keys.sort_by_key(|message| (&message.family, message.key));
+    let mut rows = String::new();
+    for key in keys {
+        let base = key.name.strip_suffix("Key").unwrap_or(&key.name);
+        let (first, rest) = key.family.split_at(1);
+        let log = format!("{}{rest}", first.to_uppercase());
+        let path = |end: &str| format!("{}::{base}{end}::SCHEMA", snake(&format!("{base}{end}")));
+        let _ = writeln!(
+            rows,
+            "    CoordinatorRecord {{ log: CoordinatorLog::{log}, record_type: {}, key: {}, value: {} }},",
+            key.key.unwrap_or_default(),
+            path("Key"),
+            path("Value")
+        );
+    }
+    format!("const ALL: &[CoordinatorRecord] = &[\n{rows}];\n")
+}

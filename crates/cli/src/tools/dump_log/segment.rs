@@ -13,7 +13,7 @@ use wire::record::{Record, Records};
 use super::decode::{Decoder, control};
 use super::{Report, absolute, unreadable};
 use crate::console::Console;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::progress;
 
 /// How much is printed.
@@ -88,7 +88,7 @@ pub(super) fn dump(
             Ok(batch) => {
                 console.line(format_args!("{}", batch_line(&batch, position)));
                 if depth.deep {
-                    dump_records(&batch, &bytes, depth, &mut decompressors, &mut gaps, console);
+                    dump_records(&batch, &bytes, depth, &mut decompressors, &mut gaps, console)?;
                 }
             }
             Err(BatchError::LegacyMagic(magic)) => {
@@ -193,71 +193,72 @@ fn dump_records(
     decompressors: &mut Decompressors,
     gaps: &mut Gaps,
     console: &mut Console,
-) {
+) -> Result<()> {
     let records = match Records::new(bytes, decompressors, DECOMPRESSED_LIMIT) {
         Ok(records) => records,
         Err(error) => {
             let (from, to) = (batch.base_offset(), batch.last_offset());
-            return console
-                .error(format_args!("The records of offsets {from} to {to} cannot be read: {error}"));
+            console.error(format_args!("The records of offsets {from} to {to} cannot be read: {error}"));
+            return Ok(());
         }
     };
     for record in records {
         match record {
             Ok(record) => {
                 gaps.record(record.offset.0);
-                match record_line(batch, &record, depth) {
-                    Ok(line) => console.line(format_args!("{line}")),
-                    Err(Failure::Error(error)) => {
-                        console.line(format_args!("Error at {}, skipping. {error}", record.offset));
-                    }
-                    Err(_) => {}
-                }
+                let head = record_head(batch, &record, depth);
+                console.data(head.as_bytes());
+                let contents = record_contents(batch, &record, depth)?;
+                let bar = if head.is_empty() && !contents.is_empty() { "|" } else { "" };
+                console.line(format_args!("{bar}{contents}"));
             }
             Err(error) => console.error(format_args!("A record cannot be read: {error}")),
         }
     }
+    Ok(())
 }
 
-/// A record in Kafka's words.
-fn record_line(batch: &Batch<'_>, record: &Record, depth: &Depth) -> Result<String> {
-    let mut line = String::new();
-    let is_control = batch.attributes().is_control();
-    let mut prefix = "| ";
-    if !depth.skip_metadata {
-        let size = |field: &Option<Bytes>| field.as_ref().map_or(-1, |bytes| bytes.len() as i64);
-        let sequence = match batch.base_sequence() {
-            sequence if sequence.0 < 0 => sequence,
-            // Compaction takes records away, and each of the others keeps its own.
-            sequence => sequence.advanced((record.offset.0 - batch.base_offset().0) as i32),
-        };
-        let keys: Vec<String> = record.headers.iter().map(|header| text(&header.key)).collect();
-        let _ = write!(
-            line,
-            "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
-            record.offset,
-            time_name(batch),
-            record.timestamp,
-            size(&record.key),
-            size(&record.value),
-            keys.join(",")
-        );
-        prefix = " ";
-        if is_control {
-            let _ = write!(line, " {}", control(record)?);
-        }
+/// What stands about a record before its key and value, in Kafka's words; nothing if that is to be left out.
+fn record_head(batch: &Batch<'_>, record: &Record, depth: &Depth) -> String {
+    if depth.skip_metadata {
+        return String::new();
     }
-    if let (Some(decoder), false) = (depth.contents, is_control) {
+    let size = |field: &Option<Bytes>| field.as_ref().map_or(-1, |bytes| bytes.len() as i64);
+    let sequence = match batch.base_sequence() {
+        sequence if sequence.0 < 0 => sequence,
+        // Compaction takes records away, and each of the others keeps its own.
+        sequence => sequence.advanced((record.offset.0 - batch.base_offset().0) as i32),
+    };
+    let keys: Vec<String> = record.headers.iter().map(|header| text(&header.key)).collect();
+    let mut head = format!(
+        "| offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
+        record.offset,
+        time_name(batch),
+        record.timestamp,
+        size(&record.key),
+        size(&record.value),
+        keys.join(",")
+    );
+    if batch.attributes().is_control() {
+        let said = control(record).unwrap_or_else(|error| format!("cannot be read: {error}"));
+        let _ = write!(head, " {said}");
+    }
+    head
+}
+
+/// Key and value, each with a blank before it; none of a control record.
+fn record_contents(batch: &Batch<'_>, record: &Record, depth: &Depth) -> Result<String> {
+    let mut contents = String::new();
+    if let (Some(decoder), false) = (depth.contents, batch.attributes().is_control()) {
         let (key, payload) = decoder.decode(record)?;
         if let Some(key) = key {
-            let _ = write!(line, "{prefix}key: {key}");
-            prefix = " ";
+            let _ = write!(contents, " key: {key}");
         }
         if let Some(payload) = payload {
-            let _ = write!(line, "{prefix}payload: {payload}");
+            let _ = write!(contents, " payload: {payload}");
         }
     }
-    Ok(line)
+    Ok(contents)
 }
 
 fn text(bytes: &Bytes) -> String {

@@ -10,29 +10,37 @@ use wire::reader::Reader;
 
 use super::read;
 use crate::console::Console;
-use crate::failure::{Failure, Result, failed};
+use crate::failure::Result;
 
 /// The version and the checksum over everything behind it.
 const HEAD: usize = 2 + 4;
 
-/// Prints a snapshot: a line per producer.
+/// Prints a snapshot: a line per producer. One that is damaged is told, and is no failure.
 pub(super) fn dump(path: &Path, console: &mut Console) -> Result<()> {
     let bytes = Bytes::from(read(path)?);
-    let corrupt =
-        |why: &dyn std::fmt::Display| Failure::Error(format!("{} is corrupt: {why}", path.display()));
-    let mut reader = Reader::new(bytes.clone());
-    let version = reader.i16().map_err(|error| corrupt(&error))?;
-    if version != 1 {
-        return failed(format!("{}: snapshot version {version} is not known", path.display()));
-    }
-    let snapshot = ProducerSnapshot::decode(&mut reader, version).map_err(|error| corrupt(&error))?;
-    if crc32c(&bytes[HEAD..]) != snapshot.crc {
-        return Err(corrupt(&"its checksum is not that of its bytes"));
-    }
-    for entry in &snapshot.producer_entries {
-        console.line(format_args!("{}", line(entry)));
+    match entries(&bytes) {
+        Ok(entries) => entries.iter().for_each(|entry| console.line(format_args!("{}", line(entry)))),
+        Err(why) => console.error(format_args!("{why}")),
     }
     Ok(())
+}
+
+fn entries(bytes: &Bytes) -> std::result::Result<Vec<ProducerEntry>, String> {
+    let invalid = |why: &dyn std::fmt::Display| format!("Snapshot failed schema validation: {why}");
+    let mut reader = Reader::new(bytes.clone());
+    let version = reader.i16().map_err(|error| invalid(&error))?;
+    if version != 1 {
+        return Err(invalid(&format!("Snapshot contained an unknown file version {version}")));
+    }
+    let snapshot = ProducerSnapshot::decode(&mut reader, version).map_err(|error| invalid(&error))?;
+    let computed = crc32c(&bytes[HEAD..]);
+    if computed != snapshot.crc {
+        return Err(format!(
+            "Snapshot is corrupt (CRC is no longer valid). Stored crc: {}. Computed crc: {computed}",
+            snapshot.crc
+        ));
+    }
+    Ok(snapshot.producer_entries)
 }
 
 fn line(entry: &ProducerEntry) -> String {
