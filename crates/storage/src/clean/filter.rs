@@ -14,7 +14,7 @@ use wire::compress::{CompressionType, Compressors, Decompressors};
 use wire::rebuild::{emptied, rebuilt};
 use wire::record::{RecordView, RecordViews};
 
-use super::offset_map::OffsetMap;
+use super::offset_map::{NewestOffsets, OffsetMap};
 use super::transactions::CleanedTransactions;
 use crate::append::marker_of;
 use crate::index::AbortedTransaction;
@@ -50,6 +50,8 @@ pub(crate) enum Kept {
 pub(crate) struct Filter<'a> {
     /// Newest offsets of the keys up to `map_end`.
     pub(crate) map: &'a OffsetMap,
+    /// The same as far as records were read for the map: most of them need no look into it.
+    pub(crate) newest: &'a NewestOffsets,
     /// The map covers everything below.
     pub(crate) map_end: Offset,
     /// Everything below is compacted; the batch that ends there stays, if only with its header.
@@ -134,7 +136,8 @@ impl Filter<'_> {
         }
         // Kafka lets no record without key into a compacted log, but a log may become a compacted one.
         let Some(key) = key else { return false };
-        has_value && self.map.get(key).is_none_or(|newest| offset >= newest)
+        let is_newest = || self.map.get(key).is_none_or(|newest| offset >= newest);
+        has_value && self.newest.contains(offset).unwrap_or_else(is_newest)
     }
 
     fn judge(&mut self, batch: &Batch<'_>, bytes: &[u8]) -> Result<Verdict, String> {

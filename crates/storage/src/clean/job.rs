@@ -11,7 +11,7 @@ use wire::compress::{CompressionType, Compressors, Decompressors};
 use wire::record::RecordViews;
 
 use super::filter::{Filter, Kept, LastRecord, RECORDS_BYTES_MAX, messages_of};
-use super::offset_map::OffsetMap;
+use super::offset_map::{NewestOffsets, OffsetMap};
 use super::output::{CleanedSegment, Output};
 use super::plan::{Measures, groups};
 use super::transactions::CleanedTransactions;
@@ -38,7 +38,8 @@ pub trait Pace {
 /// How much memory one compaction may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CleanMemory {
-    /// For the map of keys: `log.cleaner.dedupe.buffer.size` ÷ `log.cleaner.threads`.
+    /// For the map of keys: `log.cleaner.dedupe.buffer.size` ÷ `log.cleaner.threads`. What is derived from it takes a 64th
+    /// more.
     pub map_bytes: usize,
     /// `log.cleaner.io.buffer.load.factor`.
     pub load_factor: f64,
@@ -92,6 +93,7 @@ pub struct CleanRound {
     job: CleanJob,
     memory: CleanMemory,
     map: OffsetMap,
+    newest: NewestOffsets,
     map_end: Offset,
     groups: std::vec::IntoIter<Range<usize>>,
     /// State that goes on from one segment to the next.
@@ -148,6 +150,7 @@ impl CleanJob {
         };
         Ok(CleanRound {
             transactions: CleanedTransactions::new(self.aborted(Offset::ZERO)?),
+            newest: map.newest(self.plan.first_dirty, map_end, memory.map_bytes / 64 * 8),
             memory,
             map,
             map_end,
@@ -195,6 +198,7 @@ impl CleanRound {
         let mut output = Output::create(&self.job.home, sources.clone(), cancelled, interval, buffer)?;
         let mut filter = Filter {
             map: &self.map,
+            newest: &self.newest,
             map_end: self.map_end,
             limit: self.job.plan.first_uncleanable,
             last_records: &self.job.last_records,

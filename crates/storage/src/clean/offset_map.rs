@@ -59,6 +59,18 @@ impl OffsetMap {
         (offset > 0).then(|| Offset(offset as i64 - 1))
     }
 
+    /// The offsets below `end` of those that it holds, from `start` on; none of an offset that is `bits` or more behind it.
+    pub(crate) fn newest(&self, start: Offset, end: Offset, bits: usize) -> NewestOffsets {
+        let span = usize::try_from(end.0 - start.0).unwrap_or(0).min(bits);
+        let mut newest = NewestOffsets { start, span, bits: vec![0; span.div_ceil(64)] };
+        for [_, _, offset] in &self.slots {
+            if let Some(at) = newest.place(Offset(*offset as i64 - 1)) {
+                newest.bits[at / 64] |= 1 << (at % 64);
+            }
+        }
+        newest
+    }
+
     /// How full it is, from 0 to 1.
     pub(crate) fn utilization(&self) -> f64 {
         if self.slots.is_empty() { 0.0 } else { self.taken as f64 / self.slots.len() as f64 }
@@ -74,6 +86,28 @@ impl OffsetMap {
             }
         }
         at
+    }
+}
+
+/// Which offsets of a range are the newest of their keys: asked without the key.
+pub(crate) struct NewestOffsets {
+    start: Offset,
+    /// So many offsets are in the range.
+    span: usize,
+    bits: Vec<u64>,
+}
+
+impl NewestOffsets {
+    /// `None` if the offset is not in the range.
+    #[inline]
+    pub(crate) fn contains(&self, offset: Offset) -> Option<bool> {
+        self.place(offset).map(|at| self.bits[at / 64] >> (at % 64) & 1 == 1)
+    }
+
+    #[inline]
+    fn place(&self, offset: Offset) -> Option<usize> {
+        let at = usize::try_from(offset.0.wrapping_sub(self.start.0)).ok()?;
+        (at < self.span).then_some(at)
     }
 }
 
@@ -100,6 +134,26 @@ mod tests {
         }
         assert_eq!(map.get(b"another"), None);
         assert!((0.85..=0.9).contains(&map.utilization()), "{}", map.utilization());
+    }
+
+    #[test]
+    fn the_newest_offsets_of_a_range_are_known_without_their_keys() {
+        let mut map = OffsetMap::new(1 << 20, 0.9, 1000);
+        for offset in 0..300i64 {
+            assert!(map.put(&(offset % 170).to_be_bytes(), Offset(offset)));
+        }
+        let check = |start: i64, end: i64, bits: usize, is_in: std::ops::Range<i64>| {
+            let newest = map.newest(Offset(start), Offset(end), bits);
+            for offset in -1..400 {
+                let expect = is_in.contains(&offset).then_some((130..300).contains(&offset));
+                assert_eq!(newest.contains(Offset(offset)), expect, "{start} {end} {bits} {offset}");
+            }
+        };
+        check(0, 300, 1000, 0..300);
+        check(100, 200, 1000, 100..200);
+        check(100, 400, 150, 100..250);
+        check(200, 100, 1000, 0..0);
+        check(64, 128, 64, 64..128);
     }
 
     #[test]
