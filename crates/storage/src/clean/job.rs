@@ -11,7 +11,7 @@ use wire::compress::{CompressionType, Compressors, Decompressors};
 use wire::record::RecordViews;
 
 use super::filter::{Filter, Kept, LastRecord, RECORDS_BYTES_MAX, messages_of};
-use super::offset_map::{NewestOffsets, OffsetMap};
+use super::offset_map::{Digest, NewestOffsets, OffsetMap};
 use super::output::{CleanedSegment, Output};
 use super::plan::{Measures, groups};
 use super::transactions::CleanedTransactions;
@@ -122,6 +122,7 @@ impl CleanJob {
             end: self.plan.first_dirty,
             transactions: CleanedTransactions::new(self.aborted(self.plan.first_dirty)?),
             decompressors: Decompressors::new(),
+            digests: Vec::new(),
             bytes_read: 0,
         };
         mapping.fill(&self, memory.io_bytes, &mut Stride::new(pace, &self.cancelled))?;
@@ -279,6 +280,8 @@ struct Mapping {
     end: Offset,
     transactions: CleanedTransactions,
     decompressors: Decompressors,
+    /// Of the present batch's keys.
+    digests: Vec<(Digest, Offset)>,
     bytes_read: u64,
 }
 
@@ -325,8 +328,10 @@ impl Mapping {
     fn put_batch(&mut self, bytes: &[u8], magic: i8, start: Offset) -> Result<bool, String> {
         if magic < 2 {
             let (_, messages) = messages_of(bytes, &mut self.decompressors)?;
-            let mut keyed = messages.iter().filter_map(|it| Some((it.key.as_deref()?, it.offset)));
-            return Ok(keyed.all(|(key, offset)| offset < start || self.map.put(key, offset)));
+            let keyed = messages.iter().filter_map(|it| Some((it.key.as_deref()?, it.offset)));
+            let dirty = keyed.filter(|(_, offset)| *offset >= start);
+            let digests: Vec<_> = dirty.map(|(key, offset)| (Digest::of(key), offset)).collect();
+            return Ok(self.map.put_all(&digests));
         }
         let batch = Batch::parse(bytes).map_err(|error| error.to_string())?;
         if batch.attributes().is_control() {
@@ -347,16 +352,14 @@ impl Mapping {
             }
             Err(id) => return Err(format!("unknown compression type id: {id}")),
         };
+        self.digests.clear();
         for record in RecordViews::new(&batch, plain).map_err(|error| error.to_string())? {
             let record = record.map_err(|error| error.to_string())?;
-            if let Some(key) = record.key
-                && record.offset >= start
-                && !self.map.put(key, record.offset)
-            {
-                return Ok(false);
+            if let Some(key) = record.key.filter(|_| record.offset >= start) {
+                self.digests.push((Digest::of(key), record.offset));
             }
         }
-        Ok(true)
+        Ok(self.map.put_all(&self.digests))
     }
 }
 

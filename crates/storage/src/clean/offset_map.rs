@@ -7,8 +7,10 @@
 //! drop one's record for the other's, so the digest is one for which nobody can. Open addressing, no removal.
 //! Invariant: at most `limit` slots are taken, so that every search ends at a free one.
 
+use std::hint::black_box;
+
 use base::ids::Offset;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 /// Bytes of a slot.
 pub(crate) const SLOT_SIZE: usize = 24;
@@ -33,12 +35,17 @@ impl OffsetMap {
         Self { slots: vec![[0; 3]; count], taken: 0, limit: limit.min(count.saturating_sub(1)) }
     }
 
-    /// Notes that the newest record of `key` so far is at `offset`; false when there is no room for another key.
-    pub(crate) fn put(&mut self, key: &[u8], offset: Offset) -> bool {
+    /// Notes of each key that its newest record so far is at the offset; false when there is no room for another key.
+    pub(crate) fn put_all(&mut self, records: &[(Digest, Offset)]) -> bool {
         if self.slots.is_empty() {
-            return false;
+            return records.is_empty();
         }
-        let digest = digest(key);
+        // Hardly any of these slots is in a cache: the processor waits for many of them at a time here, for each alone below.
+        black_box(records.iter().fold(0, |sum, (digest, _)| sum ^ self.slots[self.home(*digest)][2]));
+        records.iter().all(|(digest, offset)| self.put(*digest, *offset))
+    }
+
+    fn put(&mut self, digest: Digest, offset: Offset) -> bool {
         let at = self.find(digest);
         if self.slots[at][2] == 0 {
             if self.taken == self.limit {
@@ -55,7 +62,7 @@ impl OffsetMap {
         if self.slots.is_empty() {
             return None;
         }
-        let [_, _, offset] = self.slots[self.find(digest(key))];
+        let [_, _, offset] = self.slots[self.find(Digest::of(key))];
         (offset > 0).then(|| Offset(offset as i64 - 1))
     }
 
@@ -77,9 +84,9 @@ impl OffsetMap {
     }
 
     /// The slot of the digest, or the free one where it belongs.
-    fn find(&self, (high, low): (u64, u64)) -> usize {
-        let mut at = ((u128::from(high) * self.slots.len() as u128) >> 64) as usize;
-        while self.slots[at][2] != 0 && (self.slots[at][0], self.slots[at][1]) != (high, low) {
+    fn find(&self, digest: Digest) -> usize {
+        let mut at = self.home(digest);
+        while self.slots[at][2] != 0 && (self.slots[at][0], self.slots[at][1]) != (digest.0, digest.1) {
             at += 1;
             if at == self.slots.len() {
                 at = 0;
@@ -87,7 +94,17 @@ impl OffsetMap {
         }
         at
     }
+
+    /// Where the search for the digest begins.
+    #[inline]
+    fn home(&self, digest: Digest) -> usize {
+        ((u128::from(digest.0) * self.slots.len() as u128) >> 64) as usize
+    }
 }
+
+/// What stands for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digest(u64, u64);
 
 /// Which offsets of a range are the newest of their keys: asked without the key.
 pub(crate) struct NewestOffsets {
@@ -111,22 +128,28 @@ impl NewestOffsets {
     }
 }
 
-fn digest(key: &[u8]) -> (u64, u64) {
-    let bytes = Sha256::digest(key);
-    let word = |at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().expect("a digest has 32 bytes"));
-    (word(0), word(8))
+impl Digest {
+    pub(crate) fn of(key: &[u8]) -> Self {
+        let bytes = Sha256::digest(key);
+        let word = |at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().expect("a digest has 32 bytes"));
+        Self(word(0), word(8))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn put(map: &mut OffsetMap, key: i64, offset: i64) -> bool {
+        map.put_all(&[(Digest::of(&key.to_be_bytes()), Offset(offset))])
+    }
+
     #[test]
     fn the_newest_offset_of_each_key_is_known() {
         let mut map = OffsetMap::new(1 << 20, 0.9, 1000);
         for round in 0..3 {
             for key in 0..1000i64 {
-                assert!(map.put(&key.to_be_bytes(), Offset(round * 1000 + key)));
+                assert!(put(&mut map, key, round * 1000 + key));
             }
         }
         for key in 0..1000i64 {
@@ -140,7 +163,7 @@ mod tests {
     fn the_newest_offsets_of_a_range_are_known_without_their_keys() {
         let mut map = OffsetMap::new(1 << 20, 0.9, 1000);
         for offset in 0..300i64 {
-            assert!(map.put(&(offset % 170).to_be_bytes(), Offset(offset)));
+            assert!(put(&mut map, offset % 170, offset));
         }
         let check = |start: i64, end: i64, bits: usize, is_in: std::ops::Range<i64>| {
             let newest = map.newest(Offset(start), Offset(end), bits);
@@ -161,10 +184,10 @@ mod tests {
         let check = |memory, load_factor, expect: i64| {
             let mut map = OffsetMap::new(memory, load_factor, 1_000_000);
             let fitting =
-                (0..).take_while(|key: &i64| map.put(&key.to_be_bytes(), Offset(*key))).count() as i64;
+                (0..).take_while(|key: &i64| put(&mut map, *key, *key)).count() as i64;
             assert_eq!(fitting, expect, "{memory} {load_factor}");
             for key in 0..fitting {
-                assert!(map.put(&key.to_be_bytes(), Offset(key + 7)));
+                assert!(put(&mut map, key, key + 7));
                 assert_eq!(map.get(&key.to_be_bytes()), Some(Offset(key + 7)));
             }
             assert_eq!(map.get(b"another"), None);
