@@ -17,8 +17,8 @@ use crate::crc::crc32c;
 use crate::record::RecordView;
 use crate::varint::{put_varint, put_varlong, varint_size, varlong_size};
 
-/// The batch with only `records` of it, in their order. With a delete horizon (KIP-534), in ms, that takes the place of
-/// the base timestamp. Levels of codecs are their defaults: a batch does not say with which it was made.
+/// Appends the batch with only `records` of it, in their order. With a delete horizon (KIP-534), in ms, that takes the
+/// place of the base timestamp. Levels of codecs are their defaults: a batch does not say with which it was made.
 ///
 /// # Panics
 /// When there are no records (see [`emptied`]), or the batch names no codec: somebody read its records.
@@ -27,17 +27,20 @@ pub fn rebuilt(
     records: &[RecordView<'_>],
     delete_horizon: Option<i64>,
     compressors: &mut Compressors,
-) -> Vec<u8> {
+    out: &mut Vec<u8>,
+) {
     let first = records.first().expect("a batch without records is emptied");
     let base_timestamp = delete_horizon.unwrap_or(first.timestamp);
-    let mut plain = Vec::with_capacity(records.iter().map(|record| record.body.len() + 16).sum());
-    for record in records {
-        put(&mut plain, batch, record, base_timestamp);
-    }
     let compression = batch.attributes().compression().expect("records of an unknown codec cannot be read");
-    let mut bytes = Vec::with_capacity(BATCH_HEADER_SIZE + plain.len());
-    bytes.extend_from_slice(batch.header().as_bytes());
-    compressors.compress(Compression::with_default_level(compression), &plain, &mut bytes);
+    let start = out.len();
+    out.extend_from_slice(batch.header().as_bytes());
+    if compression == CompressionType::None {
+        put_all(out, batch, records, base_timestamp);
+    } else {
+        let mut plain = Vec::new();
+        put_all(&mut plain, batch, records, base_timestamp);
+        compressors.compress(Compression::with_default_level(compression), &plain, out);
+    }
     let max_timestamp = match batch.attributes().timestamp_type() {
         TimestampType::LogAppendTime => batch.max_timestamp(),
         TimestampType::CreateTime => {
@@ -47,8 +50,7 @@ pub fn rebuilt(
     let attributes =
         kept_attributes(batch).with_compression(compression).with_delete_horizon(delete_horizon.is_some());
     let count = i32::try_from(records.len()).expect("no more than the original had");
-    describe(&mut bytes, attributes, (base_timestamp, max_timestamp), count);
-    bytes
+    describe(&mut out[start..], attributes, (base_timestamp, max_timestamp), count);
 }
 
 /// The batch without its records.
@@ -65,6 +67,14 @@ fn kept_attributes(batch: &Batch<'_>) -> Attributes {
         .with_timestamp_type(attributes.timestamp_type())
         .with_transactional(attributes.is_transactional())
         .with_control(attributes.is_control())
+}
+
+/// Bytes of a record before its key's length, at most.
+const PREFIX_MAX: usize = 5 + 1 + 10 + 5;
+
+fn put_all(out: &mut Vec<u8>, batch: &Batch<'_>, records: &[RecordView<'_>], base_timestamp: i64) {
+    out.reserve(records.iter().map(|record| PREFIX_MAX + record.body.len()).sum());
+    records.iter().for_each(|record| put(out, batch, record, base_timestamp));
 }
 
 fn put(out: &mut Vec<u8>, batch: &Batch<'_>, record: &RecordView<'_>, base_timestamp: i64) {
@@ -122,7 +132,9 @@ mod tests {
                 let view = Batch::parse(&original).unwrap();
                 let plain = Decompressors::new().decompress(compression, view.payload(), 1 << 20).unwrap();
                 let all: Vec<_> = RecordViews::new(&view, &plain).unwrap().map(Result::unwrap).collect();
-                let made = Bytes::from(rebuilt(&view, &[all[1], all[4]], horizon, &mut Compressors::new()));
+                let mut made = b"before".to_vec();
+                rebuilt(&view, &[all[1], all[4]], horizon, &mut Compressors::new(), &mut made);
+                let made = Bytes::from(made).slice(6..);
                 let kept = Batch::parse(&made).unwrap();
                 assert!(kept.is_crc_valid());
                 assert_eq!(kept.delete_horizon(), horizon);

@@ -42,8 +42,8 @@ pub(crate) enum Kept {
     Nothing,
     /// The batch itself.
     Whole,
-    /// Another one.
-    Changed(Vec<u8>),
+    /// Another one, which was appended to what is written.
+    Changed,
 }
 
 /// The filter on its way through a log.
@@ -79,18 +79,18 @@ struct Verdict {
 }
 
 impl Filter<'_> {
-    /// Decides about the batch that `bytes` are.
+    /// Decides about the batch that `bytes` are; another one in its place is appended to `out`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn keep(&mut self, bytes: &[u8], magic: i8) -> Result<Kept, String> {
+    pub(crate) fn keep(&mut self, bytes: &[u8], magic: i8, out: &mut Vec<u8>) -> Result<Kept, String> {
         if magic < 2 {
-            return self.keep_legacy(bytes);
+            return self.keep_legacy(bytes, out);
         }
         let batch = Batch::parse(bytes).map_err(|error| error.to_string())?;
         let verdict = self.judge(&batch, bytes)?;
         if verdict.discard {
-            return Ok(if verdict.keep_header { empty(&batch) } else { Kept::Nothing });
+            return Ok(if verdict.keep_header { empty(&batch, out) } else { Kept::Nothing });
         }
         let decompressed;
         let plain = match batch.attributes().compression() {
@@ -119,14 +119,15 @@ impl Filter<'_> {
             }
         }
         if kept.is_empty() {
-            return Ok(if verdict.keep_header { empty(&batch) } else { Kept::Nothing });
+            return Ok(if verdict.keep_header { empty(&batch, out) } else { Kept::Nothing });
         }
         let new_horizon = (horizon.is_none() && (has_tombstones || verdict.lone_marker))
             .then(|| self.now_ms.saturating_add(self.delete_retention_ms));
         if new_horizon.is_none() && kept.len() == batch.record_count() as usize {
             return Ok(Kept::Whole);
         }
-        Ok(Kept::Changed(rebuilt(&batch, &kept, new_horizon.or(horizon), &mut self.compressors)))
+        rebuilt(&batch, &kept, new_horizon.or(horizon), &mut self.compressors, out);
+        Ok(Kept::Changed)
     }
 
     /// Whether a record stays; one without value only counts as `has_value` as long as tombstones stay.
@@ -163,9 +164,11 @@ impl Filter<'_> {
 }
 
 /// A header that stands alone already is not written anew.
-fn empty(batch: &Batch<'_>) -> Kept {
-    match emptied(batch) {
-        bytes if batch.record_count() == 0 && bytes[..] == batch.header().as_bytes()[..] => Kept::Whole,
-        bytes => Kept::Changed(bytes),
+fn empty(batch: &Batch<'_>, out: &mut Vec<u8>) -> Kept {
+    let bytes = emptied(batch);
+    if batch.record_count() == 0 && bytes[..] == batch.header().as_bytes()[..] {
+        return Kept::Whole;
     }
+    out.extend_from_slice(&bytes);
+    Kept::Changed
 }

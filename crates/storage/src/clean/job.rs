@@ -255,18 +255,23 @@ fn copy(
     let mut scan = source.scan(0, source.size()).map_err(given_up)?.reading(buffer);
     while let Some((at, bytes)) = source.step(scan.next_whole())? {
         let corrupt = |reason| source.corrupt(at.position, reason);
-        let size = match filter.keep(bytes, at.magic).map_err(corrupt)? {
-            Kept::Nothing => 0,
+        let out = output.buffer();
+        let start = out.len();
+        let (max_timestamp, last_offset) = match filter.keep(bytes, at.magic, out).map_err(corrupt)? {
+            Kept::Nothing => (at.max_timestamp, at.last_offset),
             Kept::Whole => {
-                output.push(bytes, at.max_timestamp, at.last_offset)?;
-                bytes.len()
+                out.extend_from_slice(bytes);
+                (at.max_timestamp, at.last_offset)
             }
-            Kept::Changed(changed) => {
-                let batch = Batch::parse(&changed).expect("it was built just now");
-                output.push(&changed, batch.max_timestamp(), batch.last_offset())?;
-                changed.len()
+            Kept::Changed => {
+                let batch = Batch::parse(&out[start..]).expect("it was built just now");
+                (batch.max_timestamp(), batch.last_offset())
             }
         };
+        let size = out.len() - start;
+        if size > 0 {
+            output.note(size, max_timestamp, last_offset)?;
+        }
         written += size as u64;
         stride.step(at.size + size)?;
     }

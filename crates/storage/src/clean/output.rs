@@ -81,21 +81,17 @@ impl Output {
         })
     }
 
-    /// Appends a batch.
-    pub(super) fn push(
-        &mut self,
-        bytes: &[u8],
-        max_timestamp: i64,
-        last_offset: Offset,
-    ) -> Result<(), Error> {
-        let size = bytes.len() as u64;
-        self.active.note(max_timestamp, last_offset, self.size, size, self.index_interval_bytes)?;
-        if self.buffer.len() + bytes.len() > self.buffer_bytes {
-            self.flush()?;
-        }
-        self.buffer.extend_from_slice(bytes);
-        self.size += size;
-        Ok(())
+    /// What is not written yet. A batch that is appended to it is to be [noted](Self::note) before the next.
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Takes the batch of so many bytes with which the buffer ends.
+    pub(super) fn note(&mut self, size: usize, max_timestamp: i64, last_offset: Offset) -> Result<(), Error> {
+        let bytes = size as u64;
+        self.active.note(max_timestamp, last_offset, self.size, bytes, self.index_interval_bytes)?;
+        self.size += bytes;
+        if self.buffer.len() >= self.buffer_bytes { self.flush() } else { Ok(()) }
     }
 
     /// Makes it durable.

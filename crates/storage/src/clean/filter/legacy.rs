@@ -18,7 +18,7 @@ use super::{Filter, Kept, RECORDS_BYTES_MAX};
 const ATTRIBUTES: usize = 17;
 
 impl Filter<'_> {
-    pub(super) fn keep_legacy(&mut self, bytes: &[u8]) -> Result<Kept, String> {
+    pub(super) fn keep_legacy(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Kept, String> {
         let (entry, messages) = messages_of(bytes, &mut self.decompressors)?;
         let count = messages.len();
         let stay = self.legacy_tombstones_stay;
@@ -50,9 +50,11 @@ impl Filter<'_> {
             );
         }
         if kept.is_empty() {
-            return Ok(Kept::Changed(header_alone(builder, entry.timestamp())));
+            out.extend_from_slice(&header_alone(builder, entry.timestamp()));
+        } else {
+            out.extend_from_slice(&builder.finish_with(&mut self.compressors));
         }
-        Ok(Kept::Changed(builder.finish_with(&mut self.compressors).into()))
+        Ok(Kept::Changed)
     }
 }
 
