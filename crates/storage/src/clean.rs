@@ -1,10 +1,10 @@
 //! Compaction: of each key only the newest record stays (`cleanup.policy=compact`).
 //!
 //! ```text
-//! reader.cleanable ─► dirtiest ─► log.clean_job ─► job.map ─► cleaning.next_segment ─► log.swap ─┐
-//!   (any thread)                   (owner)         (a thread of its own) ▲    …        (owner)   │ until there is none
-//!                                                                        └───────────────────────┘
-//!                                                            cleaning.finish ─► log.cleaned ─► the checkpoint is written
+//! reader.cleanable ─► dirtiest ─► log.clean_job ─► job.map ─► round.next_segment ─► segment.sync ─► log.swap
+//!   (any thread)                   (owner)         (a thread of its own) ▲ │         (another one)   (owner) │ until
+//!                                                                        └─┴──────── the next one meanwhile ─┘ there is
+//!                                                            round.finish ─► log.cleaned ─► the checkpoint     none
 //! ```
 //! A job works on the segments as they were when it was given out: they are closed, synced and never change. Each group of
 //! them becomes one new segment, complete and synced before the owner hears of it; the owner puts it in their place by
@@ -24,7 +24,7 @@ mod swap;
 mod transactions;
 
 pub use self::job::{CleanError, CleanJob, CleanMemory, CleanRound, CleanStats, Pace};
-pub use self::output::CleanedSegment;
+pub use self::output::{CleanedSegment, UnsyncedSegment};
 pub use self::plan::{Cleanable, dirtiest};
 
 /// The owner's end of a compaction under way. Whoever cancels it, or lets go of the log, ends it.

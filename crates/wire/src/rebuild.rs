@@ -9,8 +9,8 @@
 //! that neither the sequences of its producer nor the offsets of the log show a hole that was not there.
 
 use crate::batch::{
-    ATTRIBUTES, Attributes, BASE_TIMESTAMP, BATCH_HEADER_SIZE, Batch, CRC, LENGTH, LOG_OVERHEAD,
-    MAX_TIMESTAMP, NO_TIMESTAMP, RECORD_COUNT, TimestampType,
+    ATTRIBUTES, Attributes, BASE_TIMESTAMP, Batch, CRC, LENGTH, LOG_OVERHEAD, MAX_TIMESTAMP, NO_TIMESTAMP,
+    RECORD_COUNT, TimestampType,
 };
 use crate::compress::{Compression, CompressionType, Compressors};
 use crate::crc::crc32c;

@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use base::time::Now;
@@ -22,7 +22,9 @@ use broker::log_dirs::LogDirs;
 use broker::partition::{PartitionHandle, Replica};
 use broker::shard::Op;
 use net::clock::SystemClock;
-use storage::clean::{CleanError, CleanMemory, CleanStats, Cleanable, Pace, dirtiest};
+use storage::clean::{
+    CleanError, CleanMemory, CleanRound, CleanStats, Cleanable, Pace, UnsyncedSegment, dirtiest,
+};
 use storage::log::Log;
 
 use self::metrics::Round;
@@ -141,7 +143,7 @@ impl CleanerThreads {
                 count,
             };
             let name = format!("log-cleaner-{index}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || cleaner.run())?);
+            threads.push(thread::Builder::new().name(name).spawn(move || cleaner.run())?);
         }
         Ok(Self { bell, threads })
     }
@@ -256,17 +258,44 @@ impl Cleaner {
         }
         let mut pace = self.pace();
         let mut round = job.map(self.memory(), &mut pace)?;
-        while let Some(cleaned) = round.next_segment(&mut pace)? {
-            if !visit(handle, move |log, now| log.swap(cleaned, now))? {
-                return Err(CleanError::Aborted);
-            }
-        }
+        self.make_segments(handle, &mut round, &mut pace)?;
         let stats = round.stats();
         let done = round.finish()?;
         visit(handle, move |log, _| Ok(log.cleaned(done)))?;
         self.write_first_dirty(handle)?;
         self.note(handle, plan, stats, began.elapsed());
         Ok(())
+    }
+
+    /// Syncs and swaps what was made beside making the next one.
+    fn make_segments(
+        &self,
+        handle: &PartitionHandle,
+        round: &mut CleanRound,
+        pace: &mut impl Pace,
+    ) -> Result<(), CleanError> {
+        thread::scope(|scope| {
+            let (give, take) = sync_channel(0);
+            let swapping = thread::Builder::new().name(format!("log-cleaner-sync-{}", self.index));
+            let swapping = swapping.spawn_scoped(scope, || swap_all(handle, take)).map_err(no_thread)?;
+            let made = loop {
+                match round.next_segment(pace) {
+                    Ok(Some(segment)) => {
+                        // Whoever takes no more has failed, and says so.
+                        if give.send(segment).is_err() {
+                            break Ok(());
+                        }
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            drop(give);
+            // A thread that panicked has aborted the process already.
+            let swapped = swapping.join().unwrap_or(Err(CleanError::Aborted));
+            // A swap that fails ends the making, too: the reason is with the swap.
+            swapped.and(made)
+        })
     }
 
     fn write_first_dirty(&self, handle: &PartitionHandle) -> Result<(), CleanError> {
@@ -323,6 +352,22 @@ fn is_full(error: &CleanError) -> bool {
         error,
         CleanError::Failed(storage::Error::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull
     )
+}
+
+/// Perhaps there is one when it is tried again.
+fn no_thread(error: io::Error) -> CleanError {
+    tracing::error!(%error, "no thread to compact with");
+    CleanError::Aborted
+}
+
+fn swap_all(handle: &PartitionHandle, segments: Receiver<UnsyncedSegment>) -> Result<(), CleanError> {
+    for segment in segments {
+        let cleaned = segment.sync()?;
+        if !visit(handle, move |log, now| log.swap(cleaned, now))? {
+            return Err(CleanError::Aborted);
+        }
+    }
+    Ok(())
 }
 
 /// Has the shard that owns the log do something with it, and waits for the answer.

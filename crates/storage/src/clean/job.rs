@@ -12,7 +12,7 @@ use wire::record::RecordViews;
 
 use super::filter::{Filter, Kept, LastRecord, RECORDS_BYTES_MAX, messages_of};
 use super::offset_map::{Digest, NewestOffsets, OffsetMap};
-use super::output::{CleanedSegment, Output};
+use super::output::{Output, UnsyncedSegment};
 use super::plan::{Measures, groups};
 use super::transactions::CleanedTransactions;
 use super::{Cancelled, Cleanable};
@@ -182,11 +182,11 @@ impl CleanJob {
 }
 
 impl CleanRound {
-    /// Makes the next segment; `None` when there is none left. The one before must have been swapped.
+    /// Makes the next segment; `None` when there is none left. They are to be swapped in this order.
     ///
     /// # Errors
     /// See [`CleanError`].
-    pub fn next_segment(&mut self, pace: &mut dyn Pace) -> Result<Option<CleanedSegment>, CleanError> {
+    pub fn next_segment(&mut self, pace: &mut dyn Pace) -> Result<Option<UnsyncedSegment>, CleanError> {
         if self.job.cancelled.get() {
             return Err(CleanError::Aborted);
         }

@@ -183,8 +183,7 @@ mod tests {
     fn memory_bounds_the_keys_and_known_keys_always_fit() {
         let check = |memory, load_factor, expect: i64| {
             let mut map = OffsetMap::new(memory, load_factor, 1_000_000);
-            let fitting =
-                (0..).take_while(|key: &i64| put(&mut map, *key, *key)).count() as i64;
+            let fitting = (0..).take_while(|key: &i64| put(&mut map, *key, *key)).count() as i64;
             assert_eq!(fitting, expect, "{memory} {load_factor}");
             for key in 0..fitting {
                 assert!(put(&mut map, key, key + 7));

@@ -1,12 +1,13 @@
 //! Writing the segment that takes the place of a group.
 
 use std::io::IoSlice;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::ids::Offset;
 use base::time::WallTime;
 
-use super::Cancelled;
+use super::{Cancelled, CleanError};
 use crate::directory::{FileKind, suffix, with_suffix};
 use crate::disk::File;
 use crate::error::{Error, IoContext};
@@ -26,6 +27,13 @@ pub(super) struct Output {
     buffer_bytes: usize,
     /// Bytes with those that are still in the buffer.
     size: u64,
+}
+
+/// A segment that is complete.
+pub struct UnsyncedSegment {
+    home: Arc<Home>,
+    file: Arc<dyn File>,
+    result: CleanedSegment,
 }
 
 /// A segment that is complete and durable under a name of its own. [`crate::log::Log::swap`] puts it in the place of
@@ -94,8 +102,8 @@ impl Output {
         if self.buffer.len() >= self.buffer_bytes { self.flush() } else { Ok(()) }
     }
 
-    /// Makes it durable.
-    pub(super) fn finish(mut self, aborted: &[AbortedTransaction]) -> Result<CleanedSegment, Error> {
+    /// Completes it.
+    pub(super) fn finish(mut self, aborted: &[AbortedTransaction]) -> Result<UnsyncedSegment, Error> {
         self.flush()?;
         let segment = &self.active.segment;
         segment.set_size(self.size);
@@ -105,13 +113,8 @@ impl Output {
         segment.write_cleaned_aborts(aborted)?;
         // What is judged by the time of writing must not grow younger.
         let youngest = self.result.sources.last().expect("a group has a segment").modified()?;
-        let path = self.path();
-        self.file.set_modified(youngest).context("set the time of", &path)?;
-        self.file.sync_data().context("sync", &path)?;
-        segment.sync_cleaned_indexes()?;
-        let dir = self.home.dir();
-        self.home.disk().sync_dir(&dir).context("sync", &dir)?;
-        Ok(self.result)
+        self.file.set_modified(youngest).context("set the time of", &self.path())?;
+        Ok(UnsyncedSegment { home: self.home, file: self.file, result: self.result })
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -124,7 +127,25 @@ impl Output {
         Ok(())
     }
 
-    fn path(&self) -> std::path::PathBuf {
-        with_suffix(&self.home.path(FileKind::Log, self.result.base()), suffix::CLEANED)
+    fn path(&self) -> PathBuf {
+        path(&self.home, self.result.base())
     }
+}
+
+impl UnsyncedSegment {
+    /// Waits until it is durable. The job need not wait with its next one.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sync(self) -> Result<CleanedSegment, CleanError> {
+        self.file.sync_data().context("sync", &path(&self.home, self.result.base()))?;
+        self.result.segment.sync_cleaned_indexes()?;
+        let dir = self.home.dir();
+        self.home.disk().sync_dir(&dir).context("sync", &dir)?;
+        Ok(self.result)
+    }
+}
+
+fn path(home: &Home, base: Offset) -> PathBuf {
+    with_suffix(&home.path(FileKind::Log, base), suffix::CLEANED)
 }

@@ -15,7 +15,7 @@ use wire::compress::CompressionType;
 use wire::control::{ControlRecordType, EndTxnMarker};
 
 use super::*;
-use crate::clean::{CleanError, CleanMemory, CleanStats, CleanedSegment, Pace, dirtiest};
+use crate::clean::{CleanError, CleanMemory, CleanRound, CleanStats, CleanedSegment, Pace, dirtiest};
 use crate::config::CleanupPolicy;
 
 mod crashes;
@@ -67,12 +67,20 @@ pub(super) fn clean_with(
     let Some((_, plan)) = dirtiest(candidates) else { return Ok(None) };
     let Some(job) = log.clean_job(&plan, at) else { return Ok(None) };
     let mut round = job.map(memory, &mut Unhurried)?;
-    while let Some(cleaned) = round.next_segment(&mut Unhurried)? {
-        assert!(log.swap(cleaned, at)?, "nothing changed meanwhile");
-    }
+    swap_all(log, &mut round, at)?;
     let stats = round.stats();
     assert!(log.cleaned(round.finish()?));
     Ok(Some(stats))
+}
+
+/// As a node does it: a segment is synced and swapped when the next one was made.
+pub(super) fn swap_all(log: &mut Log, round: &mut CleanRound, at: Now) -> Result<(), CleanError> {
+    let mut made = round.next_segment(&mut Unhurried)?;
+    while let Some(segment) = made {
+        made = round.next_segment(&mut Unhurried)?;
+        assert!(log.swap(segment.sync()?, at)?, "nothing changed meanwhile");
+    }
+    Ok(())
 }
 
 /// A keyed batch.

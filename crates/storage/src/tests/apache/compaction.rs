@@ -106,7 +106,7 @@ fn compact(log: &mut Log) {
     let memory = CleanMemory { map_bytes: 128 << 20, load_factor: 0.9, io_bytes: 512 << 10 };
     let mut round = log.clean_job(&plan, at).unwrap().map(memory, &mut Unhurried).unwrap();
     while let Some(cleaned) = round.next_segment(&mut Unhurried).unwrap() {
-        assert!(log.swap(cleaned, at).unwrap());
+        assert!(log.swap(cleaned.sync().unwrap(), at).unwrap());
     }
     assert!(log.cleaned(round.finish().unwrap()));
 }

@@ -95,9 +95,7 @@ fn compact(dir: &LogDir, log: &mut Log, at: i64) -> Result<(), CleanError> {
         dir.write_first_dirty(&[log.checkpoint()])?;
     }
     let mut round = job.map(MEMORY, &mut Unhurried)?;
-    while let Some(cleaned) = round.next_segment(&mut Unhurried)? {
-        assert!(log.swap(cleaned, at)?);
-    }
+    swap_all(log, &mut round, at)?;
     assert!(log.cleaned(round.finish()?));
     dir.write_first_dirty(&[log.checkpoint()])?;
     Ok(())

@@ -29,7 +29,7 @@ fn small() -> LogConfig {
 fn ready(log: &mut Log) -> (CleanedSegment, crate::clean::CleanRound) {
     let plan = log.reader().cleanable(now(50).wall).unwrap().unwrap();
     let mut round = log.clean_job(&plan, now(50)).unwrap().map(MEMORY, &mut Unhurried).unwrap();
-    (round.next_segment(&mut Unhurried).unwrap().unwrap(), round)
+    (round.next_segment(&mut Unhurried).unwrap().unwrap().sync().unwrap(), round)
 }
 
 fn temporary(disk: &MemoryDisk) -> Vec<PathBuf> {
@@ -79,9 +79,7 @@ fn what_is_not_synced_is_not_compacted() {
     let plan = log.reader().cleanable(now(100).wall).unwrap().unwrap();
     assert_eq!(plan.first_uncleanable, Offset(60));
     let mut round = log.clean_job(&plan, now(100)).unwrap().map(MEMORY, &mut Unhurried).unwrap();
-    while let Some(cleaned) = round.next_segment(&mut Unhurried).unwrap() {
-        assert!(log.swap(cleaned, now(100)).unwrap());
-    }
+    swap_all(&mut log, &mut round, now(100)).unwrap();
     assert!(log.cleaned(round.finish().unwrap()));
     assert_eq!(log.reader().first_dirty(), Some(synced));
 }
@@ -135,7 +133,7 @@ fn a_reader_from_before_the_swap_reads_to_its_end() {
         log.release_idle();
         assert!(log.swap(cleaned, now(50)).unwrap());
         let Some(next) = round.next_segment(&mut Unhurried).unwrap() else { break };
-        cleaned = next;
+        cleaned = next.sync().unwrap();
     }
     assert!(log.cleaned(round.finish().unwrap()));
     log.remove_deleted_files(now(10_000_000)).unwrap();
