@@ -220,6 +220,17 @@ impl<E: Entry> Index<E> {
         Ok(())
     }
 
+    /// Cuts off what nobody has looked at yet: Kafka preallocates the index of an empty segment too, and does not cut it when
+    /// it is killed.
+    pub(crate) fn empty_unseen(&self, home: &Home, base: Offset) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.unseen && home.disk().metadata(&home.path(E::KIND, base))?.length > 0 {
+            self.open(home, base, OpenMode::Create)?.set_len(0)?;
+        }
+        state.unseen = false;
+        Ok(())
+    }
+
     /// Whether the file can be what it should be: of whole entries, the last not below the first. One that is not there
     /// can only be that of a segment whose first entries were not written yet, if `may_be_missing`.
     pub(crate) fn is_sane(&self, home: &Home, base: Offset, may_be_missing: bool) -> io::Result<bool> {

@@ -254,6 +254,12 @@ impl Segment {
             && self.on_times("read", |index| index.is_sane(&self.home, self.base, may_be_missing))?)
     }
 
+    /// Empties the indexes of a segment without batches, whatever they hold.
+    pub(crate) fn empty_unseen_indexes(&self) -> Result<(), Error> {
+        self.on_offsets("empty", |index| index.empty_unseen(&self.home, self.base))?;
+        self.on_times("empty", |index| index.empty_unseen(&self.home, self.base))
+    }
+
     /// Empties all indexes.
     pub(crate) fn reset_indexes(&self) -> Result<(), Error> {
         self.reset_aborted()?;

@@ -143,7 +143,8 @@ pub(crate) fn resume(segment: &Arc<Segment>, now: Now) -> Result<(Active, Offset
 pub(super) fn take_over_tail(config: &LogConfig, segment: &Arc<Segment>, now: Now) -> Result<bool, Error> {
     let size = segment.size();
     if size == 0 {
-        return Ok(segment.indexes_bytes()? == (0, 0));
+        segment.empty_unseen_indexes()?;
+        return Ok(true);
     }
     let mut active = Active::taking_up(segment, now)?;
     let indexed = segment.last_indexed()?;

@@ -145,3 +145,22 @@ fn snapshots_inside_of_a_segment_bound_what_is_walked() {
     log.roll(now(0)).unwrap();
     assert_eq!(log.snapshots, [Offset(80)], "those of a closed segment go");
 }
+
+#[test]
+fn what_kafka_preallocated_for_a_log_goes_when_it_is_closed() {
+    for batches in [0, 3] {
+        let disk = disk();
+        drop(log(&disk, batches));
+        disk.crash(Crash::KeepAll);
+        for kind in [FileKind::OffsetIndex, FileKind::TimeIndex] {
+            disk.set_content(&path(kind), &[0; 960]);
+        }
+        let log = open(&disk, config(), KILLED, now(0));
+        let (offsets, times) = indexes(&log);
+        log.close(now(0)).unwrap();
+        for (kind, expect) in [(FileKind::OffsetIndex, offsets), (FileKind::TimeIndex, times)] {
+            let found = read_file(&disk, &path(kind)).unwrap().unwrap();
+            assert_eq!(found.len(), expect, "{kind:?} of {batches} batches");
+        }
+    }
+}
