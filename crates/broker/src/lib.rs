@@ -23,4 +23,6 @@ pub mod producer_ids;
 pub mod replies;
 pub mod session;
 pub mod shard;
+#[cfg(test)]
+mod testing;
 pub mod topic_config;

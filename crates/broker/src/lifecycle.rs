@@ -207,29 +207,11 @@ mod tests {
     use std::path::PathBuf;
     use std::task::Waker;
 
-    use base::config::NodeConfig;
-    use base::ids::{DirectoryId, NodeId};
+    use base::ids::DirectoryId;
     use base::time::WallTime;
 
     use super::*;
-    use crate::controller::ControllerHandle;
-
-    fn broker(dir: &Arc<LogDirState>) -> Arc<Broker> {
-        let set = [("node.id", "1"), ("process.roles", "broker,controller"), ("log.dirs", "/data")];
-        let listeners = [
-            ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
-            ("controller.listener.names", "CONTROLLER"),
-            ("controller.quorum.bootstrap.servers", "localhost:9093"),
-        ];
-        let set = set.into_iter().chain(listeners).map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = NodeConfig::parse(set.collect()).expect("it is one of Kafka's");
-        let handle = Arc::new(ControllerHandle::new(Waker::noop().clone()));
-        let image = Arc::new(Image::empty("cluster"));
-        let broker =
-            Broker::new(NodeId(1), Arc::new(config.broker), config.layers, image, handle, Arc::new(|| 7));
-        broker.set_log_dirs(vec![dir.clone()]);
-        Arc::new(broker)
-    }
+    use crate::testing::broker;
 
     fn at(ms: i64) -> Now {
         Now { mono: MonoTime(0).plus_ms(ms), wall: WallTime(0) }
@@ -257,7 +239,8 @@ mod tests {
     fn a_broker_registers_until_it_is_answered_and_beats_until_it_is_let_in() {
         let id = Some(DirectoryId(Uuid::from_u128(9)));
         let dir = Arc::new(LogDirState::new(PathBuf::from("/data"), id, true, Waker::noop().clone()));
-        let mut lifecycle = Lifecycle::new(broker(&dir), BrokerRegistrationRequest::default());
+        let mut lifecycle =
+            Lifecycle::new(broker(std::slice::from_ref(&dir)), BrokerRegistrationRequest::default());
         assert_eq!(asked(&mut lifecycle, 0), None, "the cluster's features are not known");
         lifecycle.published(&Image::empty("cluster"));
         assert_eq!(asked(&mut lifecycle, 0), Some("register"));
@@ -280,7 +263,8 @@ mod tests {
     #[test]
     fn a_broker_that_is_refused_cannot_go_on() {
         let dir = Arc::new(LogDirState::new(PathBuf::from("/data"), None, true, Waker::noop().clone()));
-        let mut lifecycle = Lifecycle::new(broker(&dir), BrokerRegistrationRequest::default());
+        let mut lifecycle =
+            Lifecycle::new(broker(std::slice::from_ref(&dir)), BrokerRegistrationRequest::default());
         lifecycle.published(&Image::empty("cluster"));
         assert_eq!(asked(&mut lifecycle, 0), Some("register"));
         let error_code = ErrorCode::DUPLICATE_BROKER_REGISTRATION;

@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::task::Waker;
 
-use base::config::NodeConfig;
-use base::ids::{LeaderEpoch, NodeId, Offset};
+use base::ids::{LeaderEpoch, Offset};
 use base::time::WallTime;
 use machine::contract::Stamp;
 use protocol::metadata_record::MetadataRecord;
@@ -16,7 +15,7 @@ use storage::disk::memory::MemoryDisk;
 use storage::partition_metadata;
 
 use super::*;
-use crate::controller::ControllerHandle;
+use crate::testing::broker;
 
 const NOW: Now = Now { mono: MonoTime(0), wall: WallTime(0) };
 
@@ -62,32 +61,18 @@ fn removal(number: u128) -> MetadataRecord {
 impl Node {
     fn new() -> Self {
         let disk = MemoryDisk::new();
-        let set = [
-            ("node.id", "1"),
-            ("process.roles", "broker,controller"),
-            ("log.dirs", "/a,/b"),
-            ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
-            ("controller.listener.names", "CONTROLLER"),
-            ("controller.quorum.bootstrap.servers", "localhost:9093"),
-        ];
-        let set = set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = NodeConfig::parse(set.collect()).expect("it is one of Kafka's");
         let waker = || Waker::noop().clone();
-        let image = Image::empty("cluster");
-        let handle = Arc::new(ControllerHandle::new(waker()));
-        let (broker, published) = (Arc::new(config.broker), Arc::new(image.clone()));
-        let broker =
-            Arc::new(Broker::new(NodeId(1), broker, config.layers, published, handle, Arc::new(|| 7)));
         let dirs = ["/a", "/b"].map(|path| {
             disk.shared().create_dir_all(Path::new(path)).expect("the disk is well");
             let number = u128::from(path.as_bytes()[1]);
             Arc::new(LogDirState::new(path.into(), Some(DirectoryId(id(number))), path == "/a", waker()))
         });
-        broker.set_log_dirs(dirs.to_vec());
+        let broker = broker(&dirs);
         let hosted =
             |dir: &Arc<LogDirState>| HostedDir::new(dir.clone(), vec![Arc::new(ShardQueue::new(waker()))]);
         let hosting =
             Hosting::new(broker.clone(), disk.shared(), dirs.iter().map(hosted).collect(), Arc::new(|| 9));
+        let image = Image::empty("cluster");
         Self { disk, broker, hosting, image, dirs, checkpoints: RefCell::default() }
     }
 
