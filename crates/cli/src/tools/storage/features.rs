@@ -4,13 +4,11 @@
 
 use metadata::features::{
     ALL, FeatureDefinition, METADATA_VERSIONS, UNSTABLE_METADATA_VERSIONS, metadata_version_by_name,
-    metadata_version_name,
 };
+use metadata::image::METADATA_VERSION;
 
 use crate::console::Console;
 use crate::failure::{Failure, Result, failed};
-
-const METADATA_VERSION: &str = "metadata.version";
 
 /// All levels of `metadata.version`, also those that are not yet stable.
 fn metadata_versions() -> impl Iterator<Item = (i16, &'static str)> {
@@ -23,8 +21,8 @@ pub(super) fn version_mapping(release: Option<&str>, console: &mut Console) -> R
     let (version, name) = match release {
         None => (newest, name),
         Some(text) => {
-            let unstable = UNSTABLE_METADATA_VERSIONS.iter().find(|(_, name)| *name == text);
-            let found = unstable.map(|(level, _)| *level).or_else(|| metadata_version_by_name(text));
+            let named = metadata_versions().find(|(_, name)| *name == text);
+            let found = named.map(|(level, _)| level).or_else(|| metadata_version_by_name(text));
             let names = || metadata_versions().map(|(_, name)| name).collect::<Vec<_>>().join(", ");
             let unknown = || {
                 Failure::Error(format!(
@@ -84,11 +82,7 @@ fn needs(name: &str, level: i16) -> Result<&'static [(&'static str, i16)]> {
 
 /// `group.version=1`, and `metadata.version=23 (4.0-IV1)`.
 fn shown(name: &str, level: i16) -> String {
-    let unstable = || UNSTABLE_METADATA_VERSIONS.iter().find(|(known, _)| *known == level);
-    let version = match name {
-        METADATA_VERSION => metadata_version_name(level).or_else(|| unstable().map(|(_, name)| *name)),
-        _ => None,
-    };
-    let version = version.map(|version| format!(" ({version})")).unwrap_or_default();
+    let version = metadata_versions().find(|(known, _)| name == METADATA_VERSION && *known == level);
+    let version = version.map(|(_, version)| format!(" ({version})")).unwrap_or_default();
     format!("{name}={level}{version}")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::uuid::Uuid;
 use bytes::Bytes;
 use protocol::json::bytes_to_json;
 use protocol::metadata_record::MetadataRecord;
@@ -93,23 +94,21 @@ fn segment(
     let partition = &id.topic_id_partition;
     let epochs = record.segment_leader_epochs.iter().map(|entry| (entry.leader_epoch, entry.offset));
     Ok(format!(
-        "RemoteLogSegmentMetadata{{remoteLogSegmentId=RemoteLogSegmentId{{topicIdPartition={}:{}-{}, id={}}}, \
-         startOffset={}, endOffset={}, brokerId={}, maxTimestampMs={}, eventTimestampMs={}, \
-         segmentLeaderEpochs={}, segmentSizeInBytes={}, customMetadata={}, state={}, txnIdxEmpty={}}}",
-        partition.id,
-        partition.name,
-        partition.partition,
-        id.id,
+        "RemoteLogSegmentMetadata{{remoteLogSegmentId={}, startOffset={}, endOffset={}, brokerId={}, \
+         maxTimestampMs={}, eventTimestampMs={}, {}}}",
+        segment_id(&topic_partition(partition.id, &partition.name, partition.partition), id.id),
         record.start_offset,
         record.end_offset,
         record.broker_id,
         record.max_timestamp_ms,
         record.event_timestamp_ms,
-        leader_epochs(epochs)?,
-        record.segment_size_in_bytes,
-        custom(record.custom_metadata.as_ref()),
-        named(&SEGMENT_STATES, record.remote_log_segment_state)?,
-        record.txn_index_empty
+        contents(
+            epochs,
+            record.segment_size_in_bytes,
+            record.custom_metadata.as_ref(),
+            record.remote_log_segment_state,
+            record.txn_index_empty
+        )?
     ))
 }
 
@@ -119,16 +118,42 @@ fn snapshot(
     let epochs = record.segment_leader_epochs.iter().map(|entry| (entry.leader_epoch, entry.offset));
     Ok(format!(
         "RemoteLogSegmentMetadataSnapshot{{segmentId={}, startOffset={}, endOffset={}, maxTimestampMs={}, \
-         segmentLeaderEpochs={}, segmentSizeInBytes={}, customMetadata={}, state={}, txnIdxEmpty={}}}",
+         {}}}",
         record.segment_id,
         record.start_offset,
         record.end_offset,
         record.max_timestamp_ms,
+        contents(
+            epochs,
+            record.segment_size_in_bytes,
+            record.custom_metadata.as_ref(),
+            record.remote_log_segment_state,
+            record.txn_index_empty
+        )?
+    ))
+}
+
+fn topic_partition(id: Uuid, topic: &str, partition: i32) -> String {
+    format!("{id}:{topic}-{partition}")
+}
+
+fn segment_id(topic_partition: &str, id: Uuid) -> String {
+    format!("RemoteLogSegmentId{{topicIdPartition={topic_partition}, id={id}}}")
+}
+
+/// What a segment's own record and the one of a snapshot end with.
+fn contents(
+    epochs: impl Iterator<Item = (i32, i64)>,
+    size: i32,
+    custom_metadata: Option<&Bytes>,
+    state: i8,
+    txn_index_empty: bool,
+) -> Result<String, String> {
+    Ok(format!(
+        "segmentLeaderEpochs={}, segmentSizeInBytes={size}, customMetadata={}, state={}, txnIdxEmpty={txn_index_empty}",
         leader_epochs(epochs)?,
-        record.segment_size_in_bytes,
-        custom(record.custom_metadata.as_ref()),
-        named(&SEGMENT_STATES, record.remote_log_segment_state)?,
-        record.txn_index_empty
+        custom(custom_metadata),
+        named(&SEGMENT_STATES, state)?,
     ))
 }
 
@@ -148,12 +173,9 @@ fn update(
     let id = &record.remote_log_segment_id;
     let partition = &id.topic_id_partition;
     Ok(format!(
-        "RemoteLogSegmentMetadataUpdate{{remoteLogSegmentId=RemoteLogSegmentId{{topicIdPartition={}:{}-{}, id={}}}, \
-         customMetadata={}, state={}, eventTimestampMs={}, brokerId={}}}",
-        partition.id,
-        partition.name,
-        partition.partition,
-        id.id,
+        "RemoteLogSegmentMetadataUpdate{{remoteLogSegmentId={}, customMetadata={}, state={}, eventTimestampMs={}, \
+         brokerId={}}}",
+        segment_id(&topic_partition(partition.id, &partition.name, partition.partition), id.id),
         custom(record.custom_metadata.as_ref()),
         named(&SEGMENT_STATES, record.remote_log_segment_state)?,
         record.event_timestamp_ms,
@@ -166,10 +188,8 @@ fn delete(
 ) -> Result<String, String> {
     let partition = &record.topic_id_partition;
     Ok(format!(
-        "RemotePartitionDeleteMetadata{{topicPartition={}:{}-{}, state={}, eventTimestampMs={}, brokerId={}}}",
-        partition.id,
-        partition.name,
-        partition.partition,
+        "RemotePartitionDeleteMetadata{{topicPartition={}, state={}, eventTimestampMs={}, brokerId={}}}",
+        topic_partition(partition.id, &partition.name, partition.partition),
         named(&DELETE_STATES, record.remote_partition_delete_state)?,
         record.event_timestamp_ms,
         record.broker_id
